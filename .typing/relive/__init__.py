@@ -1,0 +1,1 @@
+../../relive/__init__.py

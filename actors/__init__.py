@@ -1,0 +1,1 @@
+"""Who does what: plain objects, messages in, effects out."""

@@ -1,0 +1,1 @@
+"""What a developer writes against, and the shells that carry it to the network."""

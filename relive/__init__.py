@@ -1,0 +1,1 @@
+"""relive: a reactive backend in Python."""

@@ -1,0 +1,1 @@
+"""What proves it: one seed decides everything."""
