@@ -1,0 +1,25 @@
+"""The tables of the app that the client tests talk to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from relive import Document, field, index
+
+
+class Counter(Document):
+    name: str = field()
+    value: int = 0
+
+    by_name = index(name)
+
+
+class Message(Document):
+    author: str
+    body: str
+
+
+class Box(Document):
+    """Holds one value of any kind."""
+
+    content: Any
