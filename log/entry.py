@@ -22,6 +22,8 @@ IndexKey = bytes
 
 BEFORE_FIRST = LSN(0)
 FIRST_LSN = LSN(1)
+NO_TIME = Timestamp(0)
+"""Before the first entry; no entry has it."""
 HASH_BYTES = 32
 NO_HASH = bytes(HASH_BYTES)
 """What the first entry names as the hash of its predecessor."""

@@ -1,0 +1,127 @@
+"""What can go wrong with the log, and what the caller can do about each.
+
+LogError                       base of everything the log raises on purpose
+├── Malformed                  bytes that are not what we write; nothing to do but refuse them
+├── Damaged                    the log on disk is not what was written: restore from a backup
+├── NoLog                      there is no log in that place: look for it elsewhere
+├── NoSuchEntry                an LSN outside the log: ask for another
+├── FolderInUse                another process writes here: stop that one first
+├── SyncFailed                 the disk broke its promise: the process must stop
+├── DiskFull                   no space, nothing written: free some and write the batch again
+└── AssertsOff                 Python was started with -O: start it without
+"""
+
+from __future__ import annotations
+
+from attrs import define
+
+from ..protocol.errors import ReliveError
+from .entry import LSN, Timestamp
+
+
+class LogError(ReliveError):
+    """Base of every error of the log."""
+
+
+@define(auto_exc=True)
+class Malformed(LogError):
+    """Bytes that are not the one encoding that we write.  Refuse them."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return f"not something relive wrote: {self.problem}"
+
+
+@define(auto_exc=True)
+class Damaged(LogError):
+    """The log differs from what was written and acknowledged.  Never repaired here: restore it."""
+
+    file: str
+    offset: int
+    """Where in ``file``, in bytes."""
+    lsn: LSN
+    """The first entry that cannot be trusted."""
+    last_ts: Timestamp
+    """Time of the last good entry, in nanoseconds since the epoch; 0 if there is none."""
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"the log is damaged in {self.file} at byte {self.offset}, before entry {self.lsn} could be read "
+            f"(the last good entry is of {self.last_ts} ns): {self.problem}. Nothing was changed. "
+            f"Keep a copy of the folder, then restore this file from a backup."
+        )
+
+
+@define(auto_exc=True)
+class NoLog(LogError):
+    """No segment file is there.  Name the folder that holds them."""
+
+    place: str
+
+    def __str__(self) -> str:
+        return f"there is no log in {self.place}: name the folder that holds its segment files"
+
+
+@define(auto_exc=True)
+class NoSuchEntry(LogError):
+    """An LSN that the log does not hold.  Ask for one from 1 to ``last``."""
+
+    lsn: LSN
+    last: LSN
+
+    def __str__(self) -> str:
+        if not self.last:
+            return f"there is no entry {self.lsn}: the log is empty"
+        return f"there is no entry {self.lsn}: the log holds 1 to {self.last}"
+
+
+@define(auto_exc=True)
+class FolderInUse(LogError):
+    """Another process holds the folder.  Stop it, or use another folder."""
+
+    folder: str
+    pid: int | None
+    """Who holds it; None if it has not yet said so."""
+
+    def __str__(self) -> str:
+        holder = "another process" if self.pid is None else f"process {self.pid}"
+        return f"{self.folder} is in use by {holder}: stop that process, or choose another data folder"
+
+
+@define(auto_exc=True)
+class SyncFailed(LogError):
+    """A write or an fsync failed.  Stop the process; never try again, the pages may be gone."""
+
+    file: str
+    durable: LSN
+    """Entries up to this one are safe; of later ones nothing is known."""
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"the disk did not take {self.file} ({self.problem}): entries after {self.durable} may be lost. "
+            f"Check the disk, then start again: what is on it will be read and checked."
+        )
+
+
+@define(auto_exc=True)
+class DiskFull(LogError):
+    """No space.  Nothing of the batch is left on disk: free space and write it again, or withdraw it."""
+
+    file: str
+    first: LSN
+    """First entry that was not written."""
+    last: LSN
+    """Last entry that was not written; ``first - 1`` if there was none to write."""
+
+    def __str__(self) -> str:
+        return f"no space left for entries {self.first} to {self.last} in {self.file}: none was written"
+
+
+class AssertsOff(LogError):
+    """Python runs with ``-O``, which removes the checks that the log relies on.  Start it without."""
+
+    def __str__(self) -> str:
+        return "relive relies on its assertions: start Python without -O and without PYTHONOPTIMIZE"
