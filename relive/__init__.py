@@ -1,1 +1,58 @@
-"""relive: a reactive backend in Python."""
+"""relive: a reactive backend in Python.
+
+What a developer imports: the decorators, the base classes, the contexts, the errors.
+"""
+
+from __future__ import annotations
+
+from .engine.context import MutationCtx as MutationCtx
+from .engine.context import QueryCtx as QueryCtx
+from .engine.errors import ApplicationError as ApplicationError
+from .engine.errors import DatabaseError as DatabaseError
+from .engine.errors import DocumentInvalid as DocumentInvalid
+from .engine.errors import DocumentMissing as DocumentMissing
+from .engine.errors import NotUnique as NotUnique
+from .engine.functions import MutationFunction as MutationFunction
+from .engine.functions import QueryFunction as QueryFunction
+from .engine.functions import internal_mutation as internal_mutation
+from .engine.functions import internal_query as internal_query
+from .engine.functions import mutation as mutation
+from .engine.functions import query as query
+from .engine.range_query import Query as Query
+from .engine.schema import UNSET as UNSET
+from .engine.schema import Document as Document
+from .engine.schema import Id as Id
+from .engine.schema import Int64 as Int64
+from .engine.schema import Record as Record
+from .engine.schema import Unset as Unset
+from .engine.schema import field as field
+from .engine.schema import index as index
+from .engine.version import ENGINE_VERSION as __version__
+from .protocol.errors import ReliveError as ReliveError
+
+__all__ = [
+    "UNSET",
+    "ApplicationError",
+    "DatabaseError",
+    "Document",
+    "DocumentInvalid",
+    "DocumentMissing",
+    "Id",
+    "Int64",
+    "MutationCtx",
+    "MutationFunction",
+    "NotUnique",
+    "Query",
+    "QueryCtx",
+    "QueryFunction",
+    "Record",
+    "ReliveError",
+    "Unset",
+    "__version__",
+    "field",
+    "index",
+    "internal_mutation",
+    "internal_query",
+    "mutation",
+    "query",
+]

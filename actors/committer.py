@@ -1,0 +1,154 @@
+"""The committer: the one actor that gives out LSNs.
+
+    Commit ──> check reads ──> Append, Apply, Answer
+                    └──> Conflict, AlreadyCommitted, WritesRefused
+
+Invariants
+    * LSNs are dense and are given out in the order that `Commit` arrives.
+    * Timestamps strictly increase, are never behind the clock that came with the commit, and are
+      never given out twice, not even after an entry was taken back.
+    * `durable` never goes down and never passes `tail.head`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import assert_never
+
+from attrs import Factory, define
+
+from ..log.encoding import encode, entry_hash
+from ..log.entry import LSN, Entry, KeyRange, Timestamp, Write
+from .errors import AlreadyCommitted, Conflict, WritesRefused
+from .messages import Answer, Append, Apply, Commit, Durable, Effect, NotWritten, Undo
+from .requests import Requests
+from .tail import Committed, Tail
+
+TAIL_NS = 60 * 1_000_000_000
+"""How far back the recent past can be read: 60 s (clients ask for up to 30 s)."""
+REFUSE_NS = 1_000_000_000
+"""After the disk was full, writes are refused for 1 s; then one may try again."""
+
+
+@define(eq=False)
+class Committer:
+    tail: Tail
+    requests: Requests
+    durable: LSN
+    durable_hash: bytes
+    """Hash of the entry at `durable`."""
+    in_flight: deque[tuple[LSN, bytes]] = Factory(deque[tuple[LSN, bytes]])
+    """LSN and hash of each entry that is not durable yet."""
+    refused: str = ""
+    """Why the disk refused the last entries; empty while it takes them."""
+    refused_until: Timestamp = Timestamp(0)
+
+    def receive(self, message: Commit | Durable | NotWritten) -> Iterator[Effect]:
+        match message:
+            case Commit():
+                yield from self.commit(message)
+            case Durable(lsn):
+                self.advance(lsn)
+            case NotWritten():
+                yield from self.take_back(message)
+            case _:
+                assert_never(message)
+
+    def commit(self, request: Commit) -> Iterator[Effect]:
+        """Raises Conflict, AlreadyCommitted or WritesRefused, having changed nothing."""
+        self.refuse_while_full(request.now)
+        self.validate(request)
+        ts = Timestamp(max(request.now, self.tail.head_ts + 1))
+        entry = self.entry(request, LSN(self.tail.head + 1), ts)
+        encoded = encode(entry)
+        committed = Committed(entry, request.changes)
+        self.in_flight.append((entry.lsn, entry_hash(encoded)))
+        self.tail.push(committed)
+        self.tail.trim(self.durable, Timestamp(ts - TAIL_NS))
+        yield Append(entry, encoded)
+        yield Apply(committed)
+        yield Answer(entry.lsn, ts)
+
+    def refuse_while_full(self, now: Timestamp) -> None:
+        if self.refused and now < self.refused_until:
+            raise WritesRefused(self.refused)
+
+    def validate(self, request: Commit) -> None:
+        assert request.snapshot <= self.tail.head, "a snapshot from the future"
+        assert len(request.changes) == len(request.documents)
+        if request.session is not None and request.request is not None:
+            lsn = self.requests.find(request.session, request.request)
+            if lsn is not None:
+                raise AlreadyCommitted(lsn)
+        if request.snapshot == self.tail.head:
+            return
+        if not self.tail.holds_after(request.snapshot):
+            # Too old to be checked: what it read may have changed, so it counts as changed.
+            oldest = self.tail.commits[0].entry
+            raise Conflict(request.snapshot, oldest.lsn, request.reads[0].index, oldest.function)
+        for committed in self.tail.after(request.snapshot):
+            hit = overlap(request.reads, committed)
+            if hit is not None:
+                entry = committed.entry
+                raise Conflict(request.snapshot, entry.lsn, hit.index, entry.function)
+        for change in request.changes:
+            assert change.old is None or change.old.lsn <= request.snapshot, change.id
+
+    def entry(self, request: Commit, lsn: LSN, ts: Timestamp) -> Entry:
+        writes = tuple(
+            Write(change.table, change.id, change.old.lsn if change.old is not None else LSN(0), document)
+            for change, document in zip(request.changes, request.documents, strict=True)
+        )
+        return Entry(
+            lsn,
+            ts,
+            request.kind,
+            request.cause,
+            request.function,
+            request.code,
+            request.engine,
+            request.args,
+            request.identity,
+            request.clock,
+            request.seed,
+            request.snapshot,
+            request.reads,
+            writes,
+            request.result_digest,
+            request.result,
+            request.logs,
+            request.session,
+            request.request,
+            self.in_flight[-1][1] if self.in_flight else self.durable_hash,
+        )
+
+    def advance(self, lsn: LSN) -> None:
+        assert self.durable <= lsn <= self.tail.head, (self.durable, lsn, self.tail.head)
+        while self.in_flight and self.in_flight[0][0] <= lsn:
+            self.durable, self.durable_hash = self.in_flight.popleft()
+        self.refused = ""
+
+    def take_back(self, message: NotWritten) -> Iterator[Effect]:
+        assert message.durable == self.durable, (message.durable, self.durable)
+        self.refused = message.problem
+        self.refused_until = Timestamp(self.tail.head_ts + REFUSE_NS)
+        self.in_flight.clear()
+        while self.tail.head > self.durable:
+            yield Undo(self.tail.pop())
+
+    def check(self) -> None:
+        assert self.durable <= self.tail.head
+        assert [lsn for lsn, _ in self.in_flight] == list(range(self.durable + 1, self.tail.head + 1))
+
+
+def overlap(reads: tuple[KeyRange, ...], committed: Committed) -> KeyRange | None:
+    """The first range read that holds an old or a new key of the commit."""
+    for key_range in reads:
+        for change in committed.changes:
+            for index, old, new in change.keys:
+                if index != key_range.index:
+                    continue
+                if (old is not None and old in key_range) or (new is not None and new in key_range):
+                    return key_range
+    return None

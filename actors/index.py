@@ -1,0 +1,38 @@
+"""One index: order-preserving bytes in a sorted mapping, each to the version it stands for.
+
+Invariant: a key ends with the creation time and id of its document, so keys are unique.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import Factory, define
+from sortedcontainers import SortedDict
+
+from ..log.entry import IndexKey, IndexName
+from .version import Version
+
+
+@define(eq=False)
+class Index:
+    name: IndexName
+    entries: SortedDict[IndexKey, Version] = Factory(SortedDict)
+
+    def put(self, key: IndexKey, version: Version) -> None:
+        self.entries[key] = version
+
+    def remove(self, key: IndexKey) -> None:
+        del self.entries[key]
+
+    def scan(self, start: IndexKey, stop: IndexKey | None, *, reverse: bool = False) -> Iterator[IndexKey]:
+        """Keys with ``start <= key < stop`` in order; ``stop`` None is without end.
+
+        The index must not change while the iterator is in use.
+        """
+        keys: Iterator[IndexKey] = self.entries.irange(start, stop, inclusive=(True, False), reverse=reverse)
+        return keys
+
+    def check(self) -> None:
+        keys = list(self.entries)
+        assert keys == sorted(set(keys)), self.name

@@ -1,0 +1,65 @@
+"""The newest body of every document: what is left when the log has been replayed.
+
+Recovery replays writes and never runs functions.  Bodies that were written over are never decoded,
+so an old document need not fit today's schema; only what is left must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import Factory, define
+
+from ..log.entry import BEFORE_FIRST, LSN, Entry
+from .requests import Requests
+from .tables import Tables
+
+
+@define(eq=False)
+class Newest:
+    position: LSN = BEFORE_FIRST
+    bodies: dict[str, dict[str, tuple[bytes, LSN]]] = Factory(dict)
+    """By table and id: the document and the entry that wrote it."""
+
+    def apply(self, entry: Entry) -> None:
+        assert entry.lsn == self.position + 1, (entry.lsn, self.position)
+        for write in entry.writes:
+            table = self.bodies.setdefault(write.table, {})
+            known = table.get(write.id)
+            assert (known[1] if known is not None else BEFORE_FIRST) == write.previous, (write.id, entry.lsn)
+            if write.document is None:
+                del table[write.id]
+            else:
+                table[write.id] = (write.document, entry.lsn)
+        self.position = entry.lsn
+
+    def fill(self, tables: Tables, refuse: Callable[[str, str, Exception], None]) -> None:
+        """Bring empty tables up to `position`.  ``refuse`` is told of each document that does not
+        fit: table, id and error; it may raise."""
+        assert tables.position == BEFORE_FIRST and not tables.by_name, "the tables hold something already"
+        for name, bodies in self.bodies.items():
+            table = tables.table(name)
+            for id, (body, lsn) in bodies.items():
+                try:
+                    version = table.definition.decode(body)
+                except Exception as error:
+                    refuse(name, id, error)
+                    continue
+                table.apply(table.change(id, version), lsn)
+        tables.position = self.position
+
+
+@define(eq=False)
+class Recovery:
+    """What recovery hands each entry to: everything that is derived from the log at once."""
+
+    newest: Newest = Factory(Newest)
+    requests: Requests = Factory(Requests)
+    code: bytes = b""
+    """Hash of the bundle deployed last."""
+
+    def apply(self, entry: Entry) -> None:
+        self.newest.apply(entry)
+        self.requests.apply(entry)
+        if entry.kind.value == "deploy":
+            self.code = entry.code

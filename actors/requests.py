@@ -1,0 +1,62 @@
+"""Which client requests have been committed, so that a resend is answered and not run again.
+
+Derived from the log: an entry carries the session and request that caused it.  A client resends
+what it has not seen confirmed, at most `limits.MUTATIONS_QUEUED_MAX` requests, so the newest few
+thousand of each session are enough.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from attrs import Factory, define
+
+from ..log.entry import LSN, Entry, Timestamp
+
+REQUESTS_PER_SESSION_MAX = 2_000
+SESSION_AGE_NS_MAX = 14 * 86_400 * 1_000_000_000
+"""How long a session may be silent before its requests are forgotten: 14 days."""
+
+
+@define(eq=False)
+class Session:
+    last_ts: Timestamp
+    committed: dict[int, LSN] = Factory(dict[int, LSN])
+    """Request to entry, oldest first."""
+
+
+@define(eq=False)
+class Requests:
+    sessions: OrderedDict[bytes, Session] = Factory(OrderedDict[bytes, Session])
+    """The least recently used first."""
+
+    def find(self, session: bytes, request: int) -> LSN | None:
+        """The entry that this request was committed as, or None."""
+        known = self.sessions.get(session)
+        return None if known is None else known.committed.get(request)
+
+    def apply(self, entry: Entry) -> None:
+        if entry.session is None:
+            return
+        assert entry.request is not None
+        known = self.sessions.get(entry.session)
+        if known is None:
+            known = self.sessions[entry.session] = Session(entry.ts)
+        assert entry.request not in known.committed, ("committed twice", entry.request, entry.lsn)
+        known.committed[entry.request] = entry.lsn
+        known.last_ts = entry.ts
+        self.sessions.move_to_end(entry.session)
+        if len(known.committed) > REQUESTS_PER_SESSION_MAX:
+            del known.committed[next(iter(known.committed))]
+        self.forget(entry.ts)
+
+    def undo(self, entry: Entry) -> None:
+        if entry.session is not None and entry.request is not None:
+            del self.sessions[entry.session].committed[entry.request]
+
+    def forget(self, now: Timestamp) -> None:
+        while self.sessions:
+            oldest = next(iter(self.sessions.values()))
+            if now - oldest.last_ts <= SESSION_AGE_NS_MAX:
+                return
+            self.sessions.popitem(last=False)

@@ -1,0 +1,205 @@
+"""Carries out what the actors ask for; with `supervisor`, the only file here that knows trio.
+
+    commit() ──> committer ──> Append: queued for the disk    (one task writes, in a thread)
+                          └──> Apply:  tables and requests, at once
+    written  ──> Durable ──> committer, gate ──> held items are released
+
+While one batch is in fsync the next gathers: that is the group commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import trio
+from attrs import Factory, define, field
+
+from ..log.entry import FIRST_LSN, LSN
+from ..log.errors import DiskFull
+from ..log.log import Log
+from ..log.writer import Batch
+from .committer import Committer
+from .errors import WritesRefused
+from .gate import Gate
+from .messages import Answer, Append, Apply, Commit, Durable, Effect, NotWritten, Undo
+from .newest import Newest
+from .requests import Requests
+from .supervisor import Supervisor
+from .tables import Tables
+from .tail import Committed, Tail
+
+InThread = Callable[[Callable[[Batch], LSN], Batch], Awaitable[LSN]]
+"""Runs a blocking call off the trio thread; simulation runs it in place."""
+
+
+class Held(Protocol):
+    """Something that waits behind the release gate."""
+
+    def release(self) -> None:
+        """What it reflects is durable."""
+
+    def drop(self, problem: str) -> None:
+        """What it reflects was taken back; it must never leave."""
+
+
+@define(eq=False)
+class Runtime:
+    log: Log
+    tables: Tables
+    requests: Requests
+    committer: Committer
+    gate: Gate[Held]
+    supervisor: Supervisor
+    in_thread: InThread
+    rewind: Callable[[], None] = field(default=lambda: None)
+    """Told when commits were taken back, so that followers beside the tables start over."""
+    woken: trio.Event = Factory(trio.Event)
+    stopping: bool = False
+
+    @classmethod
+    def start(cls, log: Log, tables: Tables, requests: Requests, in_thread: InThread | None = None) -> Runtime:
+        """The actors over a log that has just been recovered into ``tables`` and ``requests``."""
+        assert tables.position == log.last_lsn, (tables.position, log.last_lsn)
+        committer = Committer(Tail(log.last_lsn, log.last_ts), requests, log.last_lsn, log.last_hash)
+        return cls(
+            log,
+            tables,
+            requests,
+            committer,
+            Gate(log.last_lsn),
+            Supervisor(),
+            in_thread or trio.to_thread.run_sync,
+        )
+
+    @property
+    def tail(self) -> Tail:
+        return self.committer.tail
+
+    def commit(self, request: Commit) -> Answer:
+        """Make it an entry and apply it; it is not durable yet (see `hold`).
+
+        Raises Conflict, AlreadyCommitted or WritesRefused; then nothing has changed.
+        """
+        self.supervisor.require_health()
+        try:
+            effects = tuple(self.committer.receive(request))
+        except AssertionError as error:
+            self.supervisor.stop("an invariant of the committer broke", error)
+        answer = None
+        for effect in effects:
+            answer = self.perform(effect)
+        assert answer is not None, "a commit is answered"
+        return answer
+
+    def perform(self, effect: Effect) -> Answer | None:
+        match effect:
+            case Append(entry, encoded):
+                self.log.writer.queue(entry, encoded)
+                self.woken.set()
+            case Apply(committed):
+                self.follow(committed)
+            case Undo(committed):
+                self.requests.undo(committed.entry)
+                self.tables.undo(committed)
+            case Answer():
+                return effect
+        return None
+
+    def follow(self, committed: Committed) -> None:
+        self.requests.apply(committed.entry)
+        try:
+            self.tables.apply(committed)
+        except Exception as error:
+            self.supervisor.follower_failed("tables", error, self.rebuild_tables)
+
+    def rebuild_tables(self) -> None:
+        """Replay the log from its first entry, then what is still on its way to the disk."""
+        newest = Newest()
+        for entry in self.log.reader.entries(FIRST_LSN):
+            if entry.lsn > self.committer.durable:
+                break
+            newest.apply(entry)
+        fresh = Tables.empty(self.tables.define)
+        newest.fill(fresh, refuse_none)
+        flying = [c.entry for c in self.tail.commits if c.entry.lsn > self.committer.durable]
+        self.tail.commits.clear()
+        for entry in flying:
+            self.tail.commits.append(Committed(entry, fresh.replay(entry)))
+        self.tables.become(fresh)
+        self.rewind()
+
+    def forget_past(self) -> None:
+        """What is durable is read in a new way from here on: the past cannot be laid over it."""
+        tail = self.tail
+        while tail.commits and tail.commits[0].entry.lsn <= self.committer.durable:
+            tail.commits.popleft()
+
+    def hold(self, lsn: LSN, item: Held) -> None:
+        """Release ``item`` once everything up to ``lsn`` is durable; at once if it is."""
+        if self.gate.hold(lsn, item):
+            item.release()
+
+    async def wait_durable(self, lsn: LSN) -> None:
+        """Returns when ``lsn`` is durable.  Raises WritesRefused if it was taken back."""
+        waiter = Waiter()
+        self.hold(lsn, waiter)
+        await waiter.done.wait()
+        if waiter.problem:
+            raise WritesRefused(waiter.problem)
+
+    async def write_log(self) -> None:
+        """The writer task: one batch at a time, until `stop` and nothing is left."""
+        while True:
+            batch = self.log.writer.take()
+            if batch is None:
+                if self.stopping:
+                    return
+                self.woken = trio.Event()
+                await self.woken.wait()
+                continue
+            try:
+                durable = await self.in_thread(self.log.writer.write, batch)
+            except DiskFull as error:
+                self.not_written(str(error))
+            except Exception as error:
+                # A failed fsync is never retried: the pages it lost are gone from the cache.
+                self.supervisor.stop("the log could not be written", error)
+            else:
+                self.written(durable)
+
+    def written(self, durable: LSN) -> None:
+        tuple(self.committer.receive(Durable(durable)))
+        for item in self.gate.release(durable):
+            item.release()
+
+    def not_written(self, problem: str) -> None:
+        for effect in tuple(self.committer.receive(NotWritten(self.committer.durable, problem))):
+            self.perform(effect)
+        self.log.writer.withdraw()
+        self.rewind()
+        for item in self.gate.drop():
+            item.drop(problem)
+
+    def stop(self) -> None:
+        """Let `write_log` return once everything queued is durable."""
+        self.stopping = True
+        self.woken.set()
+
+
+@define(eq=False)
+class Waiter:
+    done: trio.Event = Factory(trio.Event)
+    problem: str = ""
+
+    def release(self) -> None:
+        self.done.set()
+
+    def drop(self, problem: str) -> None:
+        self.problem = problem
+        self.done.set()
+
+
+def refuse_none(table: str, id: str, error: Exception) -> None:
+    """What was served a moment ago must fit."""
+    raise error

@@ -1,0 +1,63 @@
+"""One table: the newest version of each document, and its indexes.
+
+Invariants
+    * Every version stands in every index under exactly one key.
+    * Changes are applied in the order of their entries and undone in the opposite order.
+"""
+
+from __future__ import annotations
+
+from attrs import define
+
+from ..log.entry import LSN
+from .index import Index
+from .version import BY_ID, Change, TableDefinition, Version, change_of
+
+
+@define(eq=False)
+class Table:
+    definition: TableDefinition
+    versions: dict[str, Version]
+    indexes: dict[str, Index]
+    """By name; ``by_id`` is `versions` itself."""
+
+    @classmethod
+    def empty(cls, definition: TableDefinition) -> Table:
+        names = [name for name in definition.indexes if name.index != BY_ID]
+        return cls(definition, {}, {name.index: Index(name) for name in names})
+
+    def change(self, id: str, new: Version | None) -> Change:
+        """What it means for this table that ``id`` becomes ``new``."""
+        return change_of(self.definition, id, self.versions.get(id), new)
+
+    def apply(self, change: Change, lsn: LSN) -> None:
+        assert self.versions.get(change.id) is change.old, ("applied out of order", change.id, lsn)
+        if change.new is not None:
+            assert change.new.lsn == 0, ("a version is committed once", change.id, lsn)
+            change.new.lsn = lsn
+        self.move(change.id, change.new, [(key.index.index, key.old, key.new) for key in change.keys])
+
+    def undo(self, change: Change) -> None:
+        """Take back the newest change; the opposite of `apply`."""
+        assert self.versions.get(change.id) is change.new, ("undone out of order", change.id)
+        self.move(change.id, change.old, [(key.index.index, key.new, key.old) for key in change.keys])
+
+    def move(self, id: str, version: Version | None, keys: list[tuple[str, bytes | None, bytes | None]]) -> None:
+        if version is None:
+            del self.versions[id]
+        else:
+            self.versions[id] = version
+        for name, old, new in keys:
+            if name == BY_ID:
+                continue
+            if old is not None and old != new:
+                self.indexes[name].remove(old)
+            if new is not None:
+                assert version is not None
+                self.indexes[name].put(new, version)
+
+    def check(self) -> None:
+        for name, index in self.indexes.items():
+            index.check()
+            assert len(index.entries) == len(self.versions), (name, len(index.entries))
+            assert all(self.versions[v.id] is v for v in index.entries.values()), name

@@ -1,0 +1,73 @@
+"""One run of a handler and what it works with; when it has to start over, all of it is made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+from attrs import define
+
+from ..log.entry import KeyRange
+from .catalog import Catalog
+from .context import MutationCtx, QueryCtx
+from .determinism.driver import drive
+from .determinism.gate import Run
+from .endpoint import Endpoint
+from .env import Env
+from .mutation_run import MutationRun
+from .query_run import QueryRun
+from .results import log_lines
+from .table_codec import TableCodec
+from .transaction import Transaction
+
+SEED_BYTES = 16
+
+
+@define(eq=False)
+class Attempt:
+    kind: str
+    """``query`` or ``mutation``."""
+    env: Env
+    clock: Callable[[], int]
+    secret: bytes
+    codecs: Mapping[str, TableCodec]
+    catalog: Catalog
+    open: Callable[[], Transaction]
+    name: str = ""
+    run: Run | None = None
+    """Of the newest attempt; None before the first."""
+    transaction: Transaction | None = None
+    mutation: MutationRun | None = None
+    ctx: QueryCtx | None = None
+
+    def drive(self, endpoint: Endpoint, arguments: dict[str, Any]) -> object:
+        """Run the handler to its end.  Raises what it raises."""
+        self.name = endpoint.path
+        handler = endpoint.function.handler
+
+        def start() -> Coroutine[object, None, object]:
+            coroutine: Coroutine[object, None, object] = handler(self.ctx, **arguments)  # type: ignore[assignment]
+            return coroutine
+
+        return drive(start, self.begin)
+
+    def begin(self) -> Run:
+        self.run = Run(self.clock(), self.env.entropy(SEED_BYTES), self.kind, self.name, self.secret)
+        self.transaction = self.open()
+        if self.kind == "mutation":
+            self.mutation = MutationRun(self.codecs, self.catalog, self.transaction, self.run)
+            self.ctx = MutationCtx(self.mutation)
+        else:
+            self.ctx = QueryCtx(QueryRun(self.codecs, self.catalog, self.transaction, self.run))
+        return self.run
+
+    def lines(self) -> tuple[str, ...]:
+        """What the newest attempt printed, as clients get it."""
+        return log_lines(self.run.logs) if self.run is not None and self.run.logs else ()
+
+    def reads(self) -> tuple[KeyRange, ...]:
+        return self.transaction.reads() if self.transaction is not None else ()
+
+    @property
+    def looked_at_clock(self) -> bool:
+        return self.run is not None and self.run.looked_at_clock

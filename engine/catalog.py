@@ -1,0 +1,54 @@
+"""Which tables there are and which number each has: the number is part of every document id.
+
+The system table ``_tables`` holds it, so a table comes into being by a write like any other, and
+whoever looked for it in vain is told.
+"""
+
+from __future__ import annotations
+
+from attrs import Factory, define
+
+from ..actors.tables import Tables
+from ..actors.version import Version
+
+TABLES = "_tables"
+TABLES_NUMBER = 1
+USER_TABLE_NUMBER_MIN = 10_001
+"""Smaller numbers belong to the system."""
+
+
+@define(eq=False)
+class Catalog:
+    tables: Tables
+    numbers: dict[str, int] = Factory(dict[str, int])
+    names: dict[int, str] = Factory(dict[int, str])
+    seen: int = 0
+    """How many rows of ``_tables`` the dictionaries know; rows are never changed or deleted."""
+
+    def refresh(self) -> None:
+        versions = self.tables.table(TABLES).versions
+        if len(versions) == self.seen:
+            return
+        self.numbers = {TABLES: TABLES_NUMBER}
+        for version in versions.values():
+            row = version.document
+            assert isinstance(row, dict)
+            self.numbers[row["name"]] = row["number"]
+        self.names = {number: name for name, number in self.numbers.items()}
+        assert len(self.names) == len(self.numbers), "two tables with one number"
+        self.seen = len(versions)
+
+    def number_of(self, name: str) -> int | None:
+        self.refresh()
+        return self.numbers.get(name)
+
+    def name_of(self, number: int) -> str | None:
+        self.refresh()
+        return self.names.get(number)
+
+    def next_number(self) -> int:
+        self.refresh()
+        return max([USER_TABLE_NUMBER_MIN - 1, *self.names]) + 1
+
+    def rows(self) -> tuple[Version, ...]:
+        return tuple(self.tables.table(TABLES).versions.values())

@@ -1,0 +1,228 @@
+"""The assembled database: the log, the actors over it, the deployed app, its live queries.
+
+async with trio.open_nursery() as nursery:
+    database = Database.open(storage, app, env)
+    nursery.start_soon(database.run)
+    outcome = database.executor.mutate(call, request)
+    await database.runtime.wait_durable(outcome.lsn)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import trio
+from attrs import define
+
+from ..actors.messages import Commit
+from ..actors.newest import Recovery
+from ..actors.runtime import InThread, Runtime
+from ..actors.subscriptions import Subscriptions
+from ..actors.tables import Tables
+from ..actors.version import TableDefinition
+from ..log.entry import BEFORE_FIRST, LSN, Cause, Kind, Timestamp
+from ..log.log import Log
+from ..log.storage import Storage
+from ..protocol import cbor
+from .app import App
+from .attempt import SEED_BYTES
+from .catalog import Catalog
+from .determinism.gate import Run
+from .documents import id_check, to_value
+from .env import Env
+from .errors import DocumentInvalid, SchemaMismatch, TooLongAgo
+from .executor import Executor
+from .limits import OFFENDERS_SHOWN_MAX
+from .live_queries import LiveQueries
+from .mutation_run import MutationRun
+from .overlay import Overlay
+from .spec import deployment_record
+from .table_codec import TableCodec, untyped
+from .transaction import Transaction
+from .version import ENGINE_VERSION
+
+DEPLOYMENT_BYTES = 16
+
+
+@define(eq=False)
+class Database:
+    log: Log
+    runtime: Runtime
+    catalog: Catalog
+    executor: Executor
+    live: LiveQueries[Any]
+    deployed: bytes
+    """Hash of the bundle that the log says is deployed."""
+    env: Env
+
+    @classmethod
+    def open(
+        cls,
+        storage: Storage,
+        app: App,
+        env: Env,
+        secret: bytes,
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+        in_thread: InThread | None = None,
+    ) -> Database:
+        """Recover the log and deploy ``app`` on it.  Blocks.
+
+        Raises SchemaMismatch if stored documents do not fit the app's tables, and what `Log.open`
+        raises: FolderInUse, Damaged, DiskFull, SyncFailed.
+        """
+        recovery = Recovery()
+        log = Log.open(
+            storage,
+            deployment_if_new=env.entropy(DEPLOYMENT_BYTES),
+            on_entry=recovery.apply,
+            on_progress=on_progress,
+        )
+        try:
+            return cls.recovered(log, recovery, app, env, secret, in_thread)
+        except BaseException:
+            log.close()
+            raise
+
+    @classmethod
+    def recovered(
+        cls, log: Log, recovery: Recovery, app: App, env: Env, secret: bytes, in_thread: InThread | None
+    ) -> Database:
+        codecs: dict[str, TableCodec] = {}
+        tables = Tables.empty(definer(codecs))
+        catalog = Catalog(tables)
+        codecs.update(codecs_of(app, catalog))
+        offenders = Offenders()
+        recovery.newest.fill(tables, offenders.add)
+        offenders.require_none()
+        runtime = Runtime.start(log, tables, recovery.requests, in_thread)
+        executor = Executor(runtime, catalog, env, secret, app, codecs)
+        live: LiveQueries[Any] = LiveQueries(executor, Subscriptions(tables.position))
+        database = cls(log, runtime, catalog, executor, live, recovery.code, env)
+        database.record_deployment(app)
+        return database
+
+    async def run(self) -> None:
+        """Keep the database going: until `runtime.stop()`, or raises what it cannot survive."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.runtime.supervisor.wait_failed)
+            await self.runtime.write_log()
+            nursery.cancel_scope.cancel()
+
+    def deploy(self, app: App) -> None:
+        """Serve another version of the app from the next transaction on, or change nothing.
+
+        Raises SchemaMismatch if stored documents do not fit its tables.
+        """
+        codecs = codecs_of(app, self.catalog)
+        documents = self.reread(codecs)
+        self.record_deployment(app)
+        self.runtime.tables.redefine(definer(codecs), documents)
+        self.runtime.forget_past()
+        self.executor.app, self.executor.codecs = app, codecs
+        self.runtime.rewind()
+
+    def reread(self, codecs: Mapping[str, TableCodec]) -> dict[str, dict[str, object]]:
+        """Every stored document as other code reads it.  Raises SchemaMismatch."""
+        offenders = Offenders()
+        documents: dict[str, dict[str, object]] = {}
+        for name, table in self.runtime.tables.by_name.items():
+            codec = codecs.get(name) or untyped(name)
+            read = documents[name] = {}
+            for id, version in table.versions.items():
+                fields = to_value(version.document)
+                assert isinstance(fields, dict)
+                try:
+                    read[id] = codec.make(fields).document
+                except DocumentInvalid as error:
+                    offenders.add(name, id, error)
+        offenders.require_none()
+        return documents
+
+    def record_deployment(self, app: App) -> None:
+        """An entry that says which code runs from here on, and numbers for its new tables."""
+        new = [name for name in app.tables if self.catalog.number_of(name) is None]
+        if app.code == self.deployed and not new:
+            return
+        clock, seed = self.executor.clock(), self.env.entropy(SEED_BYTES)
+        transaction = Transaction.at_head(self.runtime.tables)
+        run = MutationRun({}, self.catalog, transaction, Run(clock, seed, "deploy", app.name, self.executor.secret))
+        for name in new:
+            run.number_for_writing(name)
+        self.runtime.commit(
+            Commit(
+                kind=Kind.DEPLOY,
+                cause=Cause("system", app.name, BEFORE_FIRST),
+                function="",
+                code=app.code,
+                engine=ENGINE_VERSION,
+                args=cbor.encode(deployment_record(app)),
+                identity=None,
+                clock=Timestamp(clock),
+                seed=seed,
+                snapshot=transaction.snapshot,
+                reads=transaction.reads(),
+                changes=transaction.changes(),
+                documents=run.documents(),
+                result_digest=b"",
+                result=None,
+                logs=(),
+                session=None,
+                request=None,
+                now=Timestamp(self.env.clock_ns()),
+            )
+        )
+        self.deployed = app.code
+
+    def past(self, ts: int) -> tuple[Overlay, LSN]:
+        """The database as of ``ts``, in nanoseconds.  Raises TooLongAgo if it is not held any more."""
+        tail = self.runtime.tail
+        lsn = tail.head
+        for committed in tail.newest_first():
+            if committed.entry.ts <= ts:
+                break
+            lsn = LSN(committed.entry.lsn - 1)
+        else:
+            if tail.commits and tail.commits[0].entry.lsn > 1:
+                raise TooLongAgo(ts, tail.commits[0].entry.ts)
+        return Overlay.of_the_past(self.runtime.tables, tail, lsn), lsn
+
+
+@define(eq=False)
+class Offenders:
+    """Documents that do not fit a schema: how many, and the first ones."""
+
+    shown: tuple[str, ...] = ()
+    count: int = 0
+
+    def add(self, table: str, id: str, error: Exception) -> None:
+        if not isinstance(error, DocumentInvalid):
+            raise error
+        self.count += 1
+        if len(self.shown) < OFFENDERS_SHOWN_MAX:
+            self.shown += (f"{table}/{id}: {error.problem}",)
+
+    def require_none(self) -> None:
+        if self.count:
+            raise SchemaMismatch(self.shown, self.count)
+
+
+def definer(codecs: Mapping[str, TableCodec]) -> Callable[[str], TableDefinition]:
+    def define_table(name: str) -> TableDefinition:
+        codec = codecs.get(name)
+        return (codec if codec is not None else untyped(name)).definition
+
+    return define_table
+
+
+def codecs_of(app: App, catalog: Catalog) -> dict[str, TableCodec]:
+    def number_of(table: str) -> int:
+        return catalog.number_of(table) or 0  # No id has the number 0.
+
+    for endpoint in app.endpoints.values():
+        endpoint.resolve_ids(number_of)
+    return {
+        table.name: TableCodec(table.name, table.cls, table.shape, id_check(table.shape, number_of))
+        for table in app.tables.values()
+    }

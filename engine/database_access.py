@@ -1,0 +1,190 @@
+"""``ctx.db``: what a query may read, and what a mutation may write.
+
+Every operation belongs to the transaction that the handler runs in; nothing here reaches further.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+from ..actors.version import Version
+from ..protocol import ids
+from ..protocol.errors import InvalidId
+from ..protocol.values import Value, equal
+from .catalog import TABLES
+from .documents import to_value
+from .errors import DocumentInvalid, DocumentMissing, TableUnknown
+from .mutation_run import MutationRun
+from .query_run import QueryRun
+from .range_query import Query, whole_table
+from .schema import UNSET, Document, Id
+from .table_codec import TableCodec
+
+D = TypeVar("D", bound=Document)
+D_co = TypeVar("D_co", covariant=True)
+P = ParamSpec("P")
+
+Untyped = Mapping[str, Any]
+"""A document of a table without a class."""
+
+
+class HasReplace(Protocol[P, D_co]):
+    """What type checkers derive for a frozen class: its fields as keywords, all optional."""
+
+    def __replace__(self, *args: P.args, **kwargs: P.kwargs) -> D_co: ...
+
+
+class DatabaseReader:
+    """Reads of one transaction: a consistent snapshot, and what the transaction itself wrote."""
+
+    def __init__(self, run: QueryRun) -> None:
+        self._run = run
+
+    async def get(self, id: Id[D], /) -> D | None:
+        """The document of that id, or None."""
+        found = self._find(id)
+        document: D | None = found[1].document if found is not None else None  # type: ignore[assignment]
+        return document
+
+    @overload
+    def query(self, table: type[D], /) -> Query[D]: ...
+    @overload
+    def query(self, table: str, /) -> Query[Untyped]: ...
+    def query(self, table: type[Document] | str, /) -> Query[Any]:
+        """All documents of a table in the order of creation; narrow it with ``.index(...)``."""
+        codec = self._run.codec(table if isinstance(table, str) else table_of(table))
+        return whole_table(self._run.transaction, codec)
+
+    @overload
+    def normalize_id(self, table: type[D], text: str, /) -> Id[D] | None: ...
+    @overload
+    def normalize_id(self, table: str, text: str, /) -> str | None: ...
+    def normalize_id(self, table: type[Document] | str, text: str, /) -> Any:
+        """Text from outside as an id of that table, or None if it is not one."""
+        try:
+            number = ids.table_number(text)
+        except InvalidId:
+            return None
+        name = table if isinstance(table, str) else table_of(table)
+        return text if self._run.table_named_by(number) == name else None
+
+    def _find(self, id: str) -> tuple[str, Version] | None:
+        if not isinstance(id, str):
+            raise TypeError(f"an id is text, not {type(id).__name__}")
+        try:
+            table = self._run.table_named_by(ids.table_number(id))
+        except InvalidId:
+            return None
+        if table is None:
+            return None
+        version = self._run.transaction.get(table, id)
+        return (table, version) if version is not None else None
+
+
+class DatabaseWriter(DatabaseReader):
+    """Reads and writes of one mutation: all of its writes happen, or none."""
+
+    _run: MutationRun
+
+    def __init__(self, run: MutationRun) -> None:
+        self._run = run
+
+    @overload
+    async def insert(self, document: D, /) -> Id[D]: ...
+    @overload
+    async def insert(self, table: str, document: Untyped, /) -> str: ...
+    async def insert(self, target: Document | str, fields: Untyped | None = None, /) -> Any:
+        """Add a document; its new id.  Raises DocumentInvalid if it does not fit its table."""
+        name = target if isinstance(target, str) else table_of(type(target))
+        codec, number = self._writable(name)
+        value = self._fields(codec, fields if isinstance(target, str) else target)
+        if "_id" in value or "_creationTime" in value:
+            raise DocumentInvalid(name, "`_id` and `_creationTime` are given by the database")
+        id, creation_time = self._run.mint(number)
+        value["_id"], value["_creationTime"] = id, creation_time
+        self._run.put(codec, value)
+        return id
+
+    if sys.version_info >= (3, 13):
+
+        async def patch(self, id: Id[HasReplace[P, D_co]], /, *args: P.args, **changes: P.kwargs) -> D_co:
+            """Change some fields; the document as it is then.  UNSET removes a field."""
+            patched: D_co = self._patch(id, changes)
+            return patched
+
+    else:
+
+        async def patch(self, id: Id[D], /, **changes: Any) -> D:
+            """Change some fields; the document as it is then.  UNSET removes a field.
+
+            A patch that changes nothing is not a write.  Raises DocumentMissing, DocumentInvalid.
+            """
+            patched: D = self._patch(id, changes)
+            return patched
+
+    async def replace(self, id: Id[D], document: D | Untyped, /) -> D:
+        """Put another document in its place; id and creation time stay."""
+        table, old = self._existing("replace", id)
+        codec, _ = self._writable(table)
+        if isinstance(document, Document) and table_of(type(document)) != table:
+            raise DocumentInvalid(table, f"a {type(document).__name__} cannot replace it")
+        value = self._fields(codec, document)
+        replaced: D = self._store(codec, old, value)
+        return replaced
+
+    async def delete(self, id: Id[Any], /) -> None:
+        """Remove a document.  Raises DocumentMissing if there is none."""
+        table, _ = self._existing("delete", id)
+        self._writable(table)
+        self._run.remove(table, id)
+
+    def _patch(self, id: str, changes: Mapping[str, Any]) -> Any:
+        table, old = self._existing("patch", id)
+        codec, _ = self._writable(table)
+        value = codec.fields(old)
+        for name, item in changes.items():
+            stored = codec.stored_names.get(name, name)
+            if stored in ("_id", "_creationTime"):
+                raise DocumentInvalid(table, f"`{name}` belongs to the database and cannot be changed")
+            if item is UNSET:
+                value.pop(stored, None)
+            else:
+                value[stored] = to_value(item, f"$.{stored}")
+        return self._store(codec, old, value)
+
+    def _store(self, codec: TableCodec, old: Version, value: dict[str, Value]) -> Any:
+        before = codec.fields(old)
+        value["_id"], value["_creationTime"] = before["_id"], before["_creationTime"]
+        version = codec.make(value)
+        # Compared as stored, defaults filled in: a patch that changes nothing is not a write.
+        if equal(codec.fields(version), before):
+            return old.document
+        return self._run.put(codec, value).document
+
+    def _fields(self, codec: TableCodec, document: object) -> dict[str, Value]:
+        value = to_value(document)
+        if not isinstance(value, dict):
+            raise DocumentInvalid(codec.name, f"a document is an object, not {type(document).__name__}")
+        if isinstance(document, Mapping):
+            value = {codec.stored_names.get(name, name): item for name, item in value.items()}
+        return value
+
+    def _existing(self, operation: str, id: str) -> tuple[str, Version]:
+        found = self._find(id)
+        if found is None:
+            raise DocumentMissing(operation, id)
+        return found
+
+    def _writable(self, name: str) -> tuple[TableCodec, int]:
+        if name == TABLES or name.startswith("_"):
+            raise DocumentInvalid(name, "system tables are read-only")
+        return self._run.codec(name), self._run.number_for_writing(name)
+
+
+def table_of(cls: type[Document]) -> str:
+    name = getattr(cls, "__table__", None)
+    if not isinstance(name, str):
+        raise TableUnknown(getattr(cls, "__name__", repr(cls)))
+    return name

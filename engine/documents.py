@@ -1,0 +1,211 @@
+"""From Python objects to values and back: documents, records, arguments, results.
+
+plain()      Structs become dictionaries with their stored names; UNSET fields are left out
+to_value()   plain(), checked and in normal form
+convert()    a value becomes an instance of a type hint, checked against it
+freeze()     lists and dictionaries inside a document become read-only
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+
+from ..protocol import ids
+from ..protocol.errors import InvalidId, InvalidValue
+from ..protocol.values import Int64, Value, normalize, step
+from .schema import UNSET
+from .shapes import ANY, ArrayOf, IdOf, ObjectOf, RecordOf, Shape, UnionOf, walk
+
+T = TypeVar("T")
+
+READ_ONLY = "documents are read-only; use ctx.db.patch(), or copy it first"
+
+
+def read_only(self: object, *arguments: object, **options: object) -> NoReturn:
+    raise TypeError(READ_ONLY)
+
+
+class FrozenList(list[Any]):
+    """A list inside a document: shared by all who read it, so nobody may change it."""
+
+    __slots__ = ()
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = read_only  # type: ignore[assignment]
+    append = extend = insert = pop = remove = clear = sort = reverse = read_only  # type: ignore[assignment]
+
+
+class FrozenDict(dict[str, Any]):
+    """An object inside a document, or a document of a table without a class."""
+
+    __slots__ = ()
+    __setitem__ = __delitem__ = __ior__ = read_only  # type: ignore[assignment]
+    update = pop = popitem = clear = setdefault = read_only  # type: ignore[assignment]
+
+
+def plain(obj: object) -> object:
+    """Structs as dictionaries with the names that are stored and sent."""
+    if isinstance(obj, msgspec.Struct):
+        fields: dict[str, object] = {}
+        config = obj.__struct_config__
+        if config.tag is not None:
+            fields[config.tag_field or "type"] = config.tag
+        for name, stored in zip(obj.__struct_fields__, obj.__struct_encode_fields__, strict=True):
+            item = getattr(obj, name)
+            if item is not UNSET:
+                fields[stored] = item if type(item) is str else plain(item)
+        return fields
+    if isinstance(obj, (list, tuple)):
+        return [plain(item) for item in obj]
+    if isinstance(obj, dict):
+        return {key: plain(item) for key, item in obj.items() if item is not UNSET}
+    if isinstance(obj, (set, frozenset)):
+        raise InvalidValue("", "a set has no order: use sorted(...)")
+    return obj
+
+
+def to_value(obj: object, path: str = "$") -> Value:
+    """Anything a handler may hand over, as a value.  Raises InvalidValue with the path."""
+    try:
+        return normalize(plain(obj), path)
+    except RecursionError:
+        raise InvalidValue(path, "nested too deep") from None
+
+
+def strict_hook(hint: type, obj: object) -> object:
+    """For arguments: a number is not an Int64."""
+    if hint is Int64 and isinstance(obj, Int64):
+        return obj
+    raise TypeError(f"Expected `{hint.__name__}`, got `{type(obj).__name__}`")
+
+
+def lenient_hook(hint: type, obj: object) -> object:
+    """For documents and results: Python's own int will do where an Int64 is declared."""
+    if hint is Int64 and type(obj) is int:
+        return Int64(obj)
+    return strict_hook(hint, obj)
+
+
+def convert(value: Value, hint: Any, *, strict: bool = False) -> Any:
+    """An instance of ``hint`` made of ``value``.  Raises InvalidValue with the path."""
+    try:
+        return msgspec.convert(value, hint, dec_hook=strict_hook if strict else lenient_hook)
+    except msgspec.ValidationError as error:
+        problem, _, path = str(error).partition(" - at `")
+        raise InvalidValue(path.rstrip("`") or "$", problem) from None
+
+
+def freeze(obj: T) -> T:
+    """Make lists and dictionaries inside a document or record read-only."""
+    if isinstance(obj, msgspec.Struct):
+        for name in obj.__struct_fields__:
+            item = getattr(obj, name)
+            if isinstance(item, (list, dict, msgspec.Struct)):
+                msgspec.structs.force_setattr(obj, name, freeze(item))
+        return obj
+    if isinstance(obj, list):
+        return FrozenList([freeze(item) for item in obj])  # type: ignore[return-value]
+    if isinstance(obj, dict):
+        return FrozenDict({key: freeze(item) for key, item in obj.items()})  # type: ignore[return-value]
+    return obj
+
+
+def holds_containers(shape: ObjectOf) -> bool:
+    """False if `freeze` would find nothing to do in a document of this shape."""
+    return any(
+        (part != shape and isinstance(part, (ArrayOf, RecordOf, ObjectOf))) or part == ANY for part in walk(shape)
+    )
+
+
+IdCheck = Callable[[Value, str], None]
+"""Raises InvalidValue if an id inside the value belongs to another table."""
+
+
+def id_check(shape: Shape, number_of: Callable[[str], int]) -> IdCheck | None:
+    """A check of the ids that ``shape`` declares; None if it declares none."""
+    if not any(isinstance(part, IdOf) for part in walk(shape)):
+        return None
+    match shape:
+        case IdOf(table):
+            return lambda value, path: check_id(value, table, number_of(table), path)
+        case ArrayOf(item):
+            check = id_check(item, number_of)
+            assert check is not None
+            return lambda value, path: check_items(value, check, path)
+        case RecordOf(inner):
+            check = id_check(inner, number_of)
+            assert check is not None
+            return lambda value, path: check_values(value, check, path)
+        case ObjectOf(_, fields):
+            checks = {f.name: c for f in fields if (c := id_check(f.shape, number_of)) is not None}
+            return lambda value, path: check_fields(value, checks, path)
+        case UnionOf(variants):
+            return union_check(variants, number_of)
+        case _:
+            raise AssertionError(shape)
+
+
+def union_check(variants: tuple[Shape, ...], number_of: Callable[[str], int]) -> IdCheck:
+    """One variant must hold; only those that the value could be are asked."""
+    checks = [(variant, id_check(variant, number_of)) for variant in variants]
+
+    def check(value: Value, path: str) -> None:
+        failure: InvalidValue | None = None
+        for variant, inner in checks:
+            if not could_be(value, variant):
+                continue
+            try:
+                if inner is not None:
+                    inner(value, path)
+                return
+            except InvalidValue as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    return check
+
+
+def could_be(value: Value, shape: Shape) -> bool:
+    match shape:
+        case IdOf():
+            return isinstance(value, str)
+        case ArrayOf():
+            return isinstance(value, list)
+        case ObjectOf(_, fields):
+            return isinstance(value, dict) and all(f.name in value for f in fields if not f.optional)
+        case RecordOf():
+            return isinstance(value, dict)
+        case _:
+            return not isinstance(value, (list, dict))
+
+
+def check_id(value: Value, table: str, number: int, path: str) -> None:
+    if not isinstance(value, str):
+        return
+    try:
+        found = ids.table_number(value)
+    except InvalidId as error:
+        raise InvalidValue(path, f"expected an id of table `{table}`: {error}") from None
+    if found != number:
+        raise InvalidValue(path, f"expected an id of table `{table}`, got an id of another table")
+
+
+def check_items(value: Value, check: IdCheck, path: str) -> None:
+    if isinstance(value, list):
+        for position, item in enumerate(value):
+            check(item, path + step(position))
+
+
+def check_values(value: Value, check: IdCheck, path: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            check(item, path + step(key))
+
+
+def check_fields(value: Value, checks: Mapping[str, IdCheck], path: str) -> None:
+    if isinstance(value, dict):
+        for name, check in checks.items():
+            if name in value:
+                check(value[name], path + step(name))

@@ -1,0 +1,203 @@
+"""What a developer or a client of an app can do wrong, and what to do about it.
+
+ReliveError
+├── ApplicationError          raised by an app for its clients; carries data
+├── FunctionError             a call that cannot succeed as it is
+│   ├── FunctionNotFound      no such function, or it is internal
+│   ├── WrongKind             a query called as a mutation, and the like
+│   ├── ArgumentValidationError
+│   └── ReturnsValidationError
+├── DatabaseError             what `ctx.db` refuses inside a handler
+│   ├── DocumentInvalid       a document that does not fit its table
+│   ├── DocumentMissing       patch, replace or delete of an id that is not there
+│   ├── NotUnique             `unique()` found two
+│   ├── TableUnknown / IndexUnknown
+│   └── LimitReached          a transaction read or wrote more than it may
+├── AppInvalid                the app's source cannot be served; names file and line
+├── SchemaMismatch            stored documents do not fit the schema; shows the first ones
+└── TooLongAgo                the past asked for is not held any more
+"""
+
+from __future__ import annotations
+
+from attrs import define
+
+from ..protocol.errors import ReliveError
+
+
+class ApplicationError(ReliveError):
+    """An error that clients are meant to see, with data of your own.
+
+    Clients receive it as ``ConvexError`` with the same ``data``.  The transaction is rolled back.
+    """
+
+    def __init__(self, data: object) -> None:
+        super().__init__(data)
+        self.data = data
+
+
+class FunctionError(ReliveError):
+    """A call that cannot succeed as it is.  Change the call, or the function."""
+
+
+@define(auto_exc=True)
+class FunctionNotFound(FunctionError):
+    """No public function of that name.  Check the path; internal functions need the admin key."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"Could not find public function for '{self.path}'."
+
+
+@define(auto_exc=True)
+class WrongKind(FunctionError):
+    """The function is of another kind.  Call it as what it is."""
+
+    path: str
+    asked: str
+    defined: str
+
+    def __str__(self) -> str:
+        return (
+            f"Trying to execute {self.path} as {self.asked.capitalize()}, "
+            f"but it is defined as {self.defined.capitalize()}."
+        )
+
+
+@define(auto_exc=True)
+class ArgumentValidationError(FunctionError):
+    """An argument does not have the type that the function declares."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"ArgumentValidationError: {self.path}: {self.problem}"
+
+
+@define(auto_exc=True)
+class ReturnsValidationError(FunctionError):
+    """A function returned something other than it declares.  Nothing was written."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"ReturnsValidationError: {self.path}: {self.problem}"
+
+
+class DatabaseError(ReliveError):
+    """What ``ctx.db`` refuses inside a handler."""
+
+
+@define(auto_exc=True)
+class DocumentInvalid(DatabaseError):
+    """A document does not fit its table.  Fix the field named in the problem."""
+
+    table: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"document of table `{self.table}`: {self.problem}"
+
+
+@define(auto_exc=True)
+class DocumentMissing(DatabaseError):
+    """There is no document of that id (any more).  Read it first with ``ctx.db.get()``."""
+
+    operation: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.operation}: there is no document {self.id!r}"
+
+
+@define(auto_exc=True)
+class NotUnique(DatabaseError):
+    """``unique()`` found more than one document.  Narrow the range, or use ``first()``."""
+
+    table: str
+    first: str
+    second: str
+
+    def __str__(self) -> str:
+        return f"unique() on `{self.table}` found {self.first!r} and {self.second!r}"
+
+
+@define(auto_exc=True)
+class TableUnknown(DatabaseError):
+    """No table of that name.  Define a Document class in the app's schema."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"there is no table {self.name!r}: define a Document class for it in schema.py"
+
+
+@define(auto_exc=True)
+class IndexUnknown(DatabaseError):
+    """The index does not belong to the table of the query."""
+
+    table: str
+    index: str
+
+    def __str__(self) -> str:
+        return f"table `{self.table}` has no index {self.index!r}"
+
+
+@define(auto_exc=True)
+class LimitReached(DatabaseError):
+    """A transaction did more than one may.  Do less at once: use an index, or several calls."""
+
+    what: str
+    used: int
+    allowed: int
+
+    def __str__(self) -> str:
+        return (
+            f"too many {self.what}: {self.used:,} in one transaction, {self.allowed:,} allowed. "
+            "Read a smaller range of an index, or split the work over several calls"
+        )
+
+
+@define(auto_exc=True)
+class AppInvalid(ReliveError):
+    """The app's source cannot be served as it is.  Fix what ``problem`` names."""
+
+    where: str
+    """File, and line where known."""
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem}"
+
+
+@define(auto_exc=True)
+class SchemaMismatch(ReliveError):
+    """Stored documents do not fit the schema.  Nothing was changed.
+
+    Give new fields a default, or widen the type with a union until the data is migrated.
+    """
+
+    offenders: tuple[str, ...]
+    """The first ones, each with its id and what does not fit."""
+    count: int
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  {offender}" for offender in self.offenders)
+        return (
+            f"{self.count:,} stored document(s) do not fit the schema; the first:\n{lines}\n"
+            "Give new fields a default, or widen the type with a union until the data is migrated."
+        )
+
+
+@define(auto_exc=True)
+class TooLongAgo(ReliveError):
+    """The past that was asked for is not held any more.  Ask for a newer timestamp."""
+
+    ts: int
+    oldest: int
+
+    def __str__(self) -> str:
+        return f"timestamp {self.ts} is too long ago; the oldest that can be read is {self.oldest}"

@@ -1,0 +1,254 @@
+"""Runs the functions of the deployed app: one after another, each to its end without suspension.
+
+mutate ──> seen before? ──> run ──> check the result ──> commit ──> done
+                             ^                             └──> conflict: again, new clock and seed
+query  ──> run ──> result and read set
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+
+from attrs import define, field, frozen
+
+from ..actors.errors import AlreadyCommitted, CommitterFailed, Conflict
+from ..actors.messages import Commit
+from ..actors.runtime import Runtime
+from ..log.entry import BEFORE_FIRST, LSN, Cause, Entry, KeyRange, Kind, Timestamp
+from ..protocol import cbor, json, paths
+from ..protocol.errors import InvalidPath, InvalidValue
+from ..protocol.limits import ARGS_BYTES_MAX
+from ..protocol.results import (
+    FunctionFailure,
+    MutationSuccess,
+    QueryFailure,
+    QueryResult,
+    QuerySuccess,
+)
+from ..protocol.values import Value, size
+from .app import App
+from .attempt import Attempt
+from .catalog import Catalog
+from .determinism.errors import Interruption
+from .endpoint import Endpoint
+from .env import Env
+from .errors import ArgumentValidationError, FunctionNotFound, ReturnsValidationError, WrongKind
+from .failures import failure_of, request_id
+from .limits import COMMIT_ATTEMPTS_MAX
+from .overlay import Overlay
+from .results import encode_result
+from .table_codec import TableCodec
+from .transaction import Transaction
+from .version import ENGINE_VERSION
+
+DIGEST_BYTES = 16
+
+
+@frozen(eq=False)
+class Call:
+    """Which function, with what."""
+
+    path: str
+    args: object
+    """Parsed JSON as the client sent it: an array that holds one object."""
+    admin: bool = False
+    """May call internal functions."""
+
+
+@frozen(eq=False)
+class Request:
+    """Who asks for a mutation: makes a resend harmless, and is recorded as its cause."""
+
+    cause: str
+    session: bytes | None
+    request: int
+
+
+@frozen(eq=False)
+class Evaluated:
+    """A query's result, and what it depends on."""
+
+    result: QueryResult
+    reads: tuple[KeyRange, ...]
+    lsn: LSN
+    looked_at_clock: bool
+
+
+@frozen(eq=False)
+class Outcome:
+    """A mutation's outcome; it may leave once ``lsn`` is durable."""
+
+    outcome: MutationSuccess | FunctionFailure
+    lsn: LSN
+
+
+@define(eq=False)
+class Executor:
+    runtime: Runtime
+    catalog: Catalog
+    env: Env
+    secret: bytes
+    app: App
+    codecs: Mapping[str, TableCodec] = field(factory=dict)
+    on_logs: Callable[[str, tuple[str, ...]], None] = lambda path, lines: None
+    """Told what functions print: path and lines."""
+
+    def query(self, call: Call, past: Overlay | None = None, past_lsn: LSN | None = None) -> Evaluated:
+        """Run a query as of the newest commit, or of the past laid over it.  Never raises for what
+        the function does: a failure is a result."""
+        tables = self.runtime.tables
+        overlay = past if past is not None else Overlay(tables)
+        lsn = past_lsn if past_lsn is not None else tables.position
+        attempt = self.prepare("query", lambda: Transaction(tables, lsn, overlay))
+        answer: QueryResult
+        try:
+            endpoint = self.find(call, "query")
+            result = attempt.drive(endpoint, endpoint.bind(self.arguments(call)))
+            endpoint.check_result(result)
+            answer = QuerySuccess(self.encode(endpoint, result, attempt), attempt.lines(), None)
+        except (Exception, SystemExit, Interruption) as error:
+            failure = failure_of(error, self.app.bundle.folder)
+            message = failure.message(self.env.entropy(8).hex())
+            answer = QueryFailure(message, failure.text, failure.data, attempt.lines(), None)
+        self.tell(call.path, answer.log_lines)
+        return Evaluated(answer, attempt.reads(), lsn, attempt.looked_at_clock)
+
+    def mutate(self, call: Call, request: Request) -> Outcome:
+        """Run a mutation and commit it.  Never raises for what the function does."""
+        runtime = self.runtime
+        if request.session is not None:
+            lsn = runtime.requests.find(request.session, request.request)
+            if lsn is not None:
+                return self.recorded(lsn)
+        entropy = self.env.entropy(8) if request.session is None else b""
+        id = request_id(request.session, request.request, entropy)
+        attempt = self.prepare("mutation", lambda: Transaction.at_head(runtime.tables))
+        try:
+            endpoint = self.find(call, "mutation")
+            arguments = self.arguments(call)
+            outcome = self.run_and_commit(attempt, endpoint, arguments, request, id)
+        except AlreadyCommitted as known:
+            return self.recorded(known.lsn)
+        except CommitterFailed:
+            raise
+        except (Exception, SystemExit, Interruption) as error:
+            failure = failure_of(error, self.app.bundle.folder)
+            failed = FunctionFailure(failure.message(id), failure.data, attempt.lines())
+            # What it says may show what it read, so it waits for that to be durable.
+            outcome = Outcome(failed, runtime.tail.head)
+        self.tell(call.path, outcome.outcome.log_lines)
+        return outcome
+
+    def run_and_commit(
+        self, attempt: Attempt, endpoint: Endpoint, arguments: Value, request: Request, id: str
+    ) -> Outcome:
+        bound = endpoint.bind(arguments)
+        encoded_arguments = cbor.encode(arguments)
+        for left in reversed(range(COMMIT_ATTEMPTS_MAX)):
+            result = attempt.drive(endpoint, bound)
+            endpoint.check_result(result)
+            value = self.encode(endpoint, result, attempt)
+            assert attempt.transaction is not None
+            if not attempt.transaction.overlay.staged:
+                # Nothing was written, so nothing can conflict: it happened as of its snapshot.
+                tail = self.runtime.tail
+                return Outcome(MutationSuccess(value, tail.head_ts, attempt.lines()), tail.head)
+            try:
+                committed = self.runtime.commit(
+                    self.commit_of(attempt, endpoint, encoded_arguments, value, request, id)
+                )
+            except Conflict:
+                if not left:
+                    raise
+            else:
+                return Outcome(MutationSuccess(value, committed.ts, attempt.lines()), committed.lsn)
+        raise AssertionError("unreachable")
+
+    def commit_of(
+        self, attempt: Attempt, endpoint: Endpoint, arguments: bytes, value: bytes, request: Request, id: str
+    ) -> Commit:
+        transaction, mutation, run = attempt.transaction, attempt.mutation, attempt.run
+        assert transaction is not None and mutation is not None and run is not None
+        return Commit(
+            kind=Kind.MUTATION,
+            cause=Cause(request.cause, id, BEFORE_FIRST),
+            function=endpoint.path,
+            code=self.app.code,
+            engine=ENGINE_VERSION,
+            args=arguments,
+            identity=None,
+            clock=Timestamp(run.clock_ns),
+            seed=run.seed,
+            snapshot=transaction.snapshot,
+            reads=transaction.reads(),
+            changes=transaction.changes(),
+            documents=mutation.documents(),
+            result_digest=blake2b(value, digest_size=DIGEST_BYTES).digest(),
+            result=value if request.session is not None else None,
+            logs=attempt.lines(),
+            session=request.session,
+            request=request.request if request.session is not None else None,
+            now=Timestamp(self.env.clock_ns()),
+        )
+
+    def prepare(self, kind: str, open: Callable[[], Transaction]) -> Attempt:
+        return Attempt(kind, self.env, self.clock, self.secret, self.codecs, self.catalog, open)
+
+    def recorded(self, lsn: LSN) -> Outcome:
+        """The answer of a request that was committed before: its result and original timestamp."""
+        entry = self.entry(lsn)
+        assert entry.result is not None, lsn
+        return Outcome(MutationSuccess(entry.result, entry.ts, entry.logs), lsn)
+
+    def entry(self, lsn: LSN) -> Entry:
+        tail = self.runtime.tail
+        if lsn >= tail.oldest:
+            return next(tail.after(LSN(lsn - 1))).entry
+        return self.runtime.log.reader.entry(lsn)
+
+    def tell(self, path: str, lines: tuple[str, ...]) -> None:
+        if lines:
+            self.on_logs(path, lines)
+
+    def find(self, call: Call, kind: str) -> Endpoint:
+        """Raises FunctionNotFound or WrongKind."""
+        try:
+            path = str(paths.parse(call.path))
+        except InvalidPath:
+            raise FunctionNotFound(call.path) from None
+        endpoint = self.app.endpoints.get(path)
+        if endpoint is None or not (endpoint.public or call.admin):
+            raise FunctionNotFound(call.path)
+        if endpoint.kind != kind:
+            raise WrongKind(call.path, kind, endpoint.kind)
+        return endpoint
+
+    def arguments(self, call: Call) -> Value:
+        """Raises ArgumentValidationError."""
+        args = call.args
+        try:
+            if isinstance(args, list):
+                if len(args) > 1:
+                    raise InvalidValue("$", "positional arguments are not supported: pass one object")
+                args = args[0] if args else {}
+            value = json.from_json(args)
+        except InvalidValue as error:
+            raise ArgumentValidationError(call.path, str(error)) from None
+        bytes_ = size(value)
+        if bytes_ > ARGS_BYTES_MAX:
+            problem = f"{bytes_:,} bytes of arguments; a call takes at most {ARGS_BYTES_MAX:,}"
+            raise ArgumentValidationError(call.path, problem)
+        return value
+
+    def encode(self, endpoint: Endpoint, result: object, attempt: Attempt) -> bytes:
+        """Raises ReturnsValidationError."""
+        assert attempt.transaction is not None
+        try:
+            return encode_result(result, attempt.transaction.handed_out)
+        except InvalidValue as error:
+            raise ReturnsValidationError(endpoint.path, str(error)) from None
+
+    def clock(self) -> int:
+        """What the function sees: never behind the newest commit."""
+        return max(self.env.clock_ns(), self.runtime.tail.head_ts)

@@ -1,0 +1,82 @@
+"""Versions laid over the tables: what a transaction has written, or what the past looked like.
+
+Invariants
+    * For each document there is at most one staged change, from the tables' version.
+    * Every staged change stands in the overlay of each index: its old key as a tombstone (None),
+      its new key as the new version.
+"""
+
+from __future__ import annotations
+
+from attrs import Factory, define
+from sortedcontainers import SortedDict
+
+from ..actors.tables import Tables
+from ..actors.tail import Tail
+from ..actors.version import Change, Version, change_of
+from ..log.entry import LSN, IndexKey, IndexName
+
+
+@define(eq=False)
+class Overlay:
+    tables: Tables
+    staged: dict[tuple[str, str], Change] = Factory(dict[tuple[str, str], Change])
+    """By table and id, in the order of the first write."""
+    keys: dict[IndexName, SortedDict[IndexKey, Version | None]] = Factory(dict)
+    generation: int = 0
+    """Counts changes, so that a scan in progress notices them."""
+
+    @classmethod
+    def of_the_past(cls, tables: Tables, tail: Tail, lsn: LSN) -> Overlay:
+        """What the tables looked like as of ``lsn``; `tail` must hold every commit after it."""
+        overlay = cls(tables)
+        assert tail.holds_after(lsn), (lsn, tail.oldest)
+        for committed in tail.newest_first():
+            if committed.entry.lsn <= lsn:
+                break
+            for change in reversed(committed.changes):
+                overlay.stage(change.table, change.id, change.old)
+        return overlay
+
+    def find(self, table: str, id: str) -> Version | None:
+        change = self.staged.get((table, id))
+        return change.new if change is not None else self.tables.get(table, id)
+
+    def stage(self, table: str, id: str, new: Version | None) -> Change | None:
+        """``id`` becomes ``new``; None if that is what the tables hold anyway."""
+        known = self.tables.table(table)
+        base = known.versions.get(id)
+        self.unstage(table, id)
+        self.generation += 1
+        if (base is None and new is None) or base is new:
+            return None
+        change = change_of(known.definition, id, base, new)
+        self.staged[table, id] = change
+        for name, old_key, new_key in change.keys:
+            keys = self.keys.get(name)
+            if keys is None:
+                keys = self.keys[name] = SortedDict()
+            if old_key is not None:
+                keys[old_key] = None
+            if new_key is not None:
+                keys[new_key] = new
+        return change
+
+    def unstage(self, table: str, id: str) -> None:
+        change = self.staged.pop((table, id), None)
+        if change is None:
+            return
+        for name, old_key, new_key in change.keys:
+            if old_key is not None:
+                del self.keys[name][old_key]
+            if new_key is not None and new_key != old_key:
+                del self.keys[name][new_key]
+
+    def check(self) -> None:
+        for (table, id), change in self.staged.items():
+            assert change.old is self.tables.get(table, id)
+            for name, old_key, new_key in change.keys:
+                if new_key is not None:
+                    assert self.keys[name][new_key] is change.new
+                elif old_key is not None:
+                    assert self.keys[name][old_key] is None

@@ -1,0 +1,47 @@
+"""What one run of a query works with: its transaction, the deployed tables, its clock and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import define
+
+from .catalog import TABLES, Catalog
+from .determinism.gate import Run
+from .errors import TableUnknown
+from .table_codec import TableCodec, untyped
+from .transaction import Transaction
+
+
+@define(eq=False)
+class QueryRun:
+    codecs: Mapping[str, TableCodec]
+    """Tables that have a class in the deployed code."""
+    catalog: Catalog
+    transaction: Transaction
+    run: Run
+
+    def codec(self, name: str) -> TableCodec:
+        """How the table is read.  Raises TableUnknown if there is no such table."""
+        codec = self.codecs.get(name)
+        if codec is not None:
+            return codec
+        if not name.isidentifier() or not name.isascii():
+            raise TableUnknown(name)
+        self.look_up_tables()
+        return untyped(name)
+
+    def table_named_by(self, number: int) -> str | None:
+        """The table whose ids carry ``number``, or None; not finding one is recorded."""
+        name = self.catalog.name_of(number)
+        if name is None:
+            self.look_up_tables()
+        return name
+
+    def look_up_tables(self) -> None:
+        """Record that the answer depends on which tables there are."""
+        scan = self.transaction.scan(
+            self.transaction.tables.table(TABLES).definition.indexes[1], b"", None, reverse=False
+        )
+        for _ in scan:
+            pass

@@ -1,0 +1,209 @@
+"""``ctx.db.query(T)``: a range of an index, an order, filters, and the ways to read it.
+
+    await ctx.db.query(Message).index(Message.by_channel, channel).order("desc").take(50)
+    async for message in ctx.db.query(Message).index(Message.by_author, author, gte=3): ...
+
+A query does nothing until it is read; what is read, and no more, goes to the read set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Generic, Literal, TypeVar, overload
+
+from attrs import evolve, frozen
+
+from ..actors.version import BY_CREATION_TIME
+from ..log.entry import IndexKey, IndexName
+from ..protocol.order import after_prefix
+from .errors import IndexUnknown, NotUnique
+from .schema import Index1, Index2, Index3, Index4
+from .table_codec import TableCodec, key_of
+from .transaction import Transaction
+
+T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+
+
+class NoBound:
+    """Where a bound is not given; None and UNSET are values to compare with."""
+
+
+NO_BOUND: Any = NoBound()
+
+
+@frozen(eq=False)
+class Query(Generic[T]):
+    """A range of one table; immutable, each method gives another query."""
+
+    transaction: Transaction
+    codec: TableCodec
+    index_name: IndexName
+    start: IndexKey = b""
+    stop: IndexKey | None = None
+    reverse: bool = False
+    tests: tuple[Callable[[T], bool], ...] = ()
+
+    @overload
+    def index(self, index: Index1[A], /, *, gt: A = ..., gte: A = ..., lt: A = ..., lte: A = ...) -> Query[T]: ...
+    @overload
+    def index(
+        self, index: Index2[A, B], a: A, /, *, gt: B = ..., gte: B = ..., lt: B = ..., lte: B = ...
+    ) -> Query[T]: ...
+    @overload
+    def index(
+        self, index: Index3[A, B, C], a: A, b: B, /, *, gt: C = ..., gte: C = ..., lt: C = ..., lte: C = ...
+    ) -> Query[T]: ...
+    @overload
+    def index(
+        self,
+        index: Index4[A, B, C, D],
+        a: A,
+        b: B,
+        c: C,
+        /,
+        *,
+        gt: D = ...,
+        gte: D = ...,
+        lt: D = ...,
+        lte: D = ...,
+    ) -> Query[T]: ...
+    @overload
+    def index(
+        self,
+        index: Index1[A],
+        a: A,
+        /,
+        *,
+        gt: float = ...,
+        gte: float = ...,
+        lt: float = ...,
+        lte: float = ...,
+    ) -> Query[T]: ...
+    @overload
+    def index(
+        self,
+        index: Index2[A, B],
+        a: A,
+        b: B,
+        /,
+        *,
+        gt: float = ...,
+        gte: float = ...,
+        lt: float = ...,
+        lte: float = ...,
+    ) -> Query[T]: ...
+    @overload
+    def index(
+        self,
+        index: Index3[A, B, C],
+        a: A,
+        b: B,
+        c: C,
+        /,
+        *,
+        gt: float = ...,
+        gte: float = ...,
+        lt: float = ...,
+        lte: float = ...,
+    ) -> Query[T]: ...
+    @overload
+    def index(self, index: Index4[A, B, C, D], a: A, b: B, c: C, d: D, /, *more: Any, **bounds: Any) -> Query[T]: ...
+    def index(self, index: Index1[Any], /, *equal: Any, **bounds: Any) -> Query[T]:
+        """The documents whose first fields equal ``equal``, in the order of the index.
+
+        The bounds ``gt``, ``gte``, ``lt``, ``lte`` apply to the next field, which is the creation
+        time when all are given.  A missing field sorts before everything (pass `UNSET`).
+        Raises IndexUnknown for an index of another table, TypeError for too many values.
+        """
+        known = self.codec.cls.__indexes__.get(index.name) if self.codec.cls is not None else None
+        if known is not index:
+            raise IndexUnknown(self.codec.name, repr(index))
+        if len(equal) > len(index.fields):
+            raise TypeError(f"{index!r} has {len(index.fields)} fields, {len(equal)} values were given")
+        prefix = b"".join([key_of(value) for value in equal])
+        start, stop = key_range(prefix, **bounds)
+        return evolve(self, index_name=IndexName(self.codec.name, index.name), start=start, stop=stop)
+
+    def order(self, by: Literal["asc", "desc"], /) -> Query[T]:
+        """In the order of the index, or the opposite."""
+        if by not in ("asc", "desc"):
+            raise ValueError(f'order() takes "asc" or "desc", not {by!r}')
+        return evolve(self, reverse=by == "desc")
+
+    def filter(self, test: Callable[[T], bool], /) -> Query[T]:
+        """Only documents for which ``test`` is true.  All that are scanned count as read."""
+        return evolve(self, tests=(*self.tests, test))
+
+    def rows(self) -> Iterator[T]:
+        scan = self.transaction.scan(self.index_name, self.start, self.stop, reverse=self.reverse)
+        handed_out, tests = self.transaction.handed_out, self.tests
+        for version in scan:
+            document: T = version.document  # type: ignore[assignment]
+            if tests and not all(test(document) for test in tests):
+                continue
+            handed_out[version.id] = version
+            yield document
+
+    async def collect(self) -> list[T]:
+        """All of them."""
+        return list(self.rows())
+
+    async def take(self, count: int, /) -> list[T]:
+        """The first ``count``, or fewer if there are no more."""
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise ValueError(f"take() needs a count of 0 or more, not {count!r}")
+        taken: list[T] = []
+        if count:
+            for document in self.rows():
+                taken.append(document)
+                if len(taken) == count:
+                    break
+        return taken
+
+    async def first(self) -> T | None:
+        """The first one, or None."""
+        return next(self.rows(), None)
+
+    async def unique(self) -> T | None:
+        """The only one, or None.  Raises NotUnique, with both ids, if there are two."""
+        found = await self.take(2)
+        if len(found) > 1:
+            raise NotUnique(self.codec.name, id_of(found[0]), id_of(found[1]))
+        return found[0] if found else None
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        for document in self.rows():
+            yield document
+
+
+def id_of(document: Any) -> str:
+    text: str = document["_id"] if isinstance(document, dict) else document.id
+    return text
+
+
+def key_range(
+    prefix: IndexKey, *, gt: Any = NO_BOUND, gte: Any = NO_BOUND, lt: Any = NO_BOUND, lte: Any = NO_BOUND
+) -> tuple[IndexKey, IndexKey | None]:
+    """Start and stop of the keys that begin with ``prefix`` and whose next field is in bounds."""
+    if (gt is not NO_BOUND and gte is not NO_BOUND) or (lt is not NO_BOUND and lte is not NO_BOUND):
+        raise TypeError("give one lower bound (gt or gte) and one upper bound (lt or lte) at most")
+    start: IndexKey = prefix
+    stop = after_prefix(prefix)
+    if gte is not NO_BOUND:
+        start = prefix + key_of(gte)
+    elif gt is not NO_BOUND:
+        start = after_prefix(prefix + key_of(gt)) or prefix
+    if lt is not NO_BOUND:
+        stop = prefix + key_of(lt)
+    elif lte is not NO_BOUND:
+        stop = after_prefix(prefix + key_of(lte))
+    return start, stop
+
+
+def whole_table(transaction: Transaction, codec: TableCodec) -> Query[Any]:
+    """Every document, in the order of creation."""
+    return Query(transaction, codec, IndexName(codec.name, BY_CREATION_TIME))

@@ -1,0 +1,76 @@
+"""From what a handler returned to the JSON that every client gets: encoded once.
+
+Documents that came from the database carry their JSON; a result made of them is put together from
+those pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from ..actors.version import Version
+from ..protocol import json, limits
+from ..protocol.errors import InvalidValue
+from ..protocol.values import check_array, check_depth, check_fields, size, step
+from .documents import FrozenDict, to_value
+from .schema import UNSET, Document
+
+RAW = msgspec.Raw
+
+
+def encode_result(result: object, handed_out: Mapping[str, Version]) -> bytes:
+    """Canonical Convex JSON of a result.  Raises InvalidValue with the path."""
+    if result is None:
+        return b"null"
+    try:
+        encoded = json.dump(tree(result, handed_out, 0))
+    except InvalidValue as error:
+        error.path = "$" + error.path.removeprefix("$")
+        raise
+    # No value takes more than four times its JSON; only large results are measured exactly.
+    if len(encoded) * 4 > limits.RESULT_BYTES_MAX:
+        bytes_ = size(to_value(result))
+        if bytes_ > limits.RESULT_BYTES_MAX:
+            raise InvalidValue("$", f"{bytes_:,} bytes; a result has at most {limits.RESULT_BYTES_MAX:,}")
+    return encoded
+
+
+def tree(item: object, handed_out: Mapping[str, Version], around: int) -> object:
+    """Ready for the JSON codec, with the pieces that are encoded already."""
+    if isinstance(item, Document):
+        return document_tree(item, handed_out.get(item.id))
+    if type(item) is FrozenDict and "_id" in item:
+        return document_tree(item, handed_out.get(item["_id"]))
+    if isinstance(item, (list, tuple)):
+        check_depth(around)
+        check_array(list(item))
+        return [at(position, child, handed_out, around) for position, child in enumerate(item)]
+    if isinstance(item, dict):
+        check_depth(around)
+        fields = {name: child for name, child in item.items() if child is not UNSET}
+        check_fields(fields)
+        return {name: at(name, fields[name], handed_out, around) for name in sorted(fields)}
+    return json.to_json(to_value(item, ""))
+
+
+def at(key: str | int, item: object, handed_out: Mapping[str, Version], around: int) -> object:
+    try:
+        return tree(item, handed_out, around + 1)
+    except InvalidValue as error:
+        error.path = step(key) + error.path
+        raise
+
+
+def document_tree(document: object, version: Version | None) -> msgspec.Raw:
+    if version is None or version.document is not document:
+        return RAW(json.encode(to_value(document, "")))
+    if version.json is None:
+        version.json = json.encode(to_value(document, ""))
+    return RAW(version.json)
+
+
+def log_lines(logs: list[tuple[str, str]]) -> tuple[str, ...]:
+    """Log lines in the form that clients take apart: ``[LEVEL] 'text'``."""
+    return tuple(f"[{level}] '{text}'" for level, text in logs)

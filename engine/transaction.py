@@ -1,0 +1,72 @@
+"""One run of a function: a snapshot, a read set, a write set.
+
+    reads   add index ranges to the read set, absence and empty ranges too
+    writes  are staged in an overlay that later reads of the same transaction see
+
+Invariants
+    * The tables do not change while a transaction is open: it runs without suspension.
+    * The read set covers everything that the function could have noticed.
+"""
+
+from __future__ import annotations
+
+from attrs import Factory, define
+
+from ..actors.tables import Tables
+from ..actors.version import BY_ID, Change, Version
+from ..log.entry import LSN, IndexKey, IndexName, KeyRange
+from .overlay import Overlay
+from .scan import Scan
+from .usage import Usage
+
+
+@define(eq=False)
+class Transaction:
+    tables: Tables
+    snapshot: LSN
+    overlay: Overlay
+    usage: Usage = Factory(Usage)
+    points: dict[KeyRange, None] = Factory(dict[KeyRange, None])
+    scans: list[Scan] = Factory(list[Scan])
+    handed_out: dict[str, Version] = Factory(dict[str, Version])
+    """Versions whose documents the handler was given, by id.
+
+    A result made of these documents is sent as the JSON that the versions carry already."""
+
+    @classmethod
+    def at_head(cls, tables: Tables) -> Transaction:
+        return cls(tables, tables.position, Overlay(tables))
+
+    def get(self, table: str, id: str) -> Version | None:
+        """The document of that id, or None; either way the read set has it."""
+        key = id.encode()
+        self.usage.ranged()
+        self.points[KeyRange(IndexName(table, BY_ID), key, key + b"\0")] = None
+        version = self.overlay.find(table, id)
+        if version is not None:
+            self.usage.read(version.size)
+            self.handed_out[id] = version
+        return version
+
+    def scan(self, index: IndexName, start: IndexKey, stop: IndexKey | None, *, reverse: bool) -> Scan:
+        """A reader of the range; what it consumes goes to the read set."""
+        scan = Scan(self.overlay, self.usage, index, start, stop, reverse)
+        self.scans.append(scan)
+        return scan
+
+    def write(self, table: str, id: str, new: Version | None) -> None:
+        self.usage.wrote(new.size if new is not None else 0)
+        self.overlay.stage(table, id, new)
+
+    def reads(self) -> tuple[KeyRange, ...]:
+        """The read set, each range once, in the order of reading."""
+        ranges = dict(self.points)
+        for scan in self.scans:
+            key_range = scan.read_range()
+            if key_range is not None:
+                ranges[key_range] = None
+        return tuple(ranges)
+
+    def changes(self) -> tuple[Change, ...]:
+        """The write set: for each document the change from the snapshot's version."""
+        return tuple(self.overlay.staged.values())
