@@ -1,7 +1,7 @@
 """The value model: what documents hold, functions take and return, and clients see.
 
-    null  boolean  Float64  Int64  string  bytes  array  object
-    None  bool     int, float  Int64  str  bytes  list   dict
+    null  boolean  Float64     Int64  string  bytes  array  object
+    None  bool     int, float  Int64  str     bytes  list   dict
 
 ``int`` and ``float`` are one kind, the float64 ("number").  Each number has one *normal form*:
 ``int`` when it is integral, at most 2**53-1 in magnitude and not -0.0; otherwise ``float``.
