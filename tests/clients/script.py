@@ -61,15 +61,11 @@ def run_script(
         problem = failure(process.returncode, timer_fired, result, remaining)
         if problem is not None:
             said = "\n".join([*other, errors.read()]).strip() or "(nothing)"
-            raise AssertionError(
-                server.explain(f"{' '.join(command[-2:])}: {problem}\nthe script's output:\n{said}\n")
-            )
+            raise AssertionError(server.explain(f"{' '.join(command[-2:])}: {problem}\nthe script's output:\n{said}\n"))
         return result[0]
 
 
-def converse(
-    process: subprocess.Popen[str], steps: dict[str, Callable[[], None]]
-) -> tuple[list[Any], list[str]]:
+def converse(process: subprocess.Popen[str], steps: dict[str, Callable[[], None]]) -> tuple[list[Any], list[str]]:
     """Read until the script closes its output.  Returns its results and the lines we did not understand."""
     assert process.stdin is not None
     assert process.stdout is not None

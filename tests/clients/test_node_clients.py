@@ -32,9 +32,7 @@ def test_two_clients_see_the_same_order(run_node: RunScript) -> None:
         for shown in lists:
             assert shown == final[: len(shown)], "shown in an order that was not the final one"
     for n in range(2):  # the messages of one client keep the order in which it sent them
-        assert [body for body in final if body.startswith(f"{n}:")] == [
-            f"{n}: {i}" for i in range(result["each"])
-        ]
+        assert [body for body in final if body.startswith(f"{n}:")] == [f"{n}: {i}" for i in range(result["each"])]
 
 
 def test_an_optimistic_row_gives_way_to_the_real_one_in_one_step(run_node: RunScript) -> None:

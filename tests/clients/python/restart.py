@@ -19,6 +19,4 @@ after = [next(subscription)]
 while after[-1] != 2:  # the first result after a reconnection may be the one from before
     after.append(next(subscription))
 
-finish(
-    {"before": before, "added": added, "after": after, "asked": client.query("counters:get", {"name": "n"})}
-)
+finish({"before": before, "added": added, "after": after, "asked": client.query("counters:get", {"name": "n"})})
