@@ -36,7 +36,8 @@ class Newest:
     def fill(self, tables: Tables, refuse: Callable[[str, str, Exception], None]) -> None:
         """Bring empty tables up to `position`.  ``refuse`` is told of each document that does not
         fit: table, id and error; it may raise."""
-        assert tables.position == BEFORE_FIRST and not tables.by_name, "the tables hold something already"
+        assert tables.position == BEFORE_FIRST, tables.position
+        assert not tables.by_name, "the tables hold something already"
         for name, bodies in self.bodies.items():
             table = tables.table(name)
             for id, (body, lsn) in bodies.items():

@@ -54,6 +54,8 @@ class Runtime:
     in_thread: InThread
     rewind: Callable[[], None] = field(default=lambda: None)
     """Told when commits were taken back, so that followers beside the tables start over."""
+    committed: Callable[[], None] = field(default=lambda: None)
+    """Told of each commit, so that whoever follows by cursor can catch up."""
     woken: trio.Event = Factory(trio.Event)
     stopping: bool = False
 
@@ -90,6 +92,7 @@ class Runtime:
         for effect in effects:
             answer = self.perform(effect)
         assert answer is not None, "a commit is answered"
+        self.committed()
         return answer
 
     def perform(self, effect: Effect) -> Answer | None:

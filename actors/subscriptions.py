@@ -100,6 +100,19 @@ class Subscriptions(Generic[K, R, W]):
         for query in self.queries.values():
             yield from self.invalidate(query)
 
+    def restart(self, position: LSN) -> Iterator[W]:
+        """Commits were taken back, or are read in a new way: go on from ``position``."""
+        self.position = position
+        yield from self.invalidate_all()
+
+    def rebuilt(self, position: LSN) -> Subscriptions[K, R, W]:
+        """The same live queries and watchers, with nothing remembered of what they read."""
+        fresh: Subscriptions[K, R, W] = Subscriptions(position)
+        for key, query in self.queries.items():
+            for watcher in query.watchers:
+                fresh.watch(key, watcher)
+        return fresh
+
     def evaluated(self, key: K, lsn: LSN, ranges: tuple[KeyRange, ...], result: R) -> None:
         """``result`` is what the query gives as of ``lsn``, having read ``ranges``."""
         assert lsn == self.position, ("evaluated at another moment", lsn, self.position)

@@ -35,12 +35,12 @@ class Table:
         if change.new is not None:
             assert change.new.lsn == 0, ("a version is committed once", change.id, lsn)
             change.new.lsn = lsn
-        self.move(change.id, change.new, [(key.index.index, key.old, key.new) for key in change.keys])
+        self.move(change.id, change.new, [(key.name.index, key.old, key.new) for key in change.keys])
 
     def undo(self, change: Change) -> None:
         """Take back the newest change; the opposite of `apply`."""
         assert self.versions.get(change.id) is change.new, ("undone out of order", change.id)
-        self.move(change.id, change.old, [(key.index.index, key.new, key.old) for key in change.keys])
+        self.move(change.id, change.old, [(key.name.index, key.new, key.old) for key in change.keys])
 
     def move(self, id: str, version: Version | None, keys: list[tuple[str, bytes | None, bytes | None]]) -> None:
         if version is None:

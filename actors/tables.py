@@ -85,7 +85,7 @@ class Tables:
             fresh = Table.empty(define(name))
             for id, version in table.versions.items():
                 version.document, version.json = documents[name][id], None
-                fresh.move(id, version, [(key.index.index, None, key.new) for key in fresh.change(id, version).keys])
+                fresh.move(id, version, [(key.name.index, None, key.new) for key in fresh.change(id, version).keys])
             self.by_name[name] = fresh
 
     def check(self) -> None:

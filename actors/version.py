@@ -35,7 +35,7 @@ class Version:
 class KeyChange(NamedTuple):
     """What a change does to one index; a key is None where there is no document."""
 
-    index: IndexName
+    name: IndexName
     old: IndexKey | None
     new: IndexKey | None
 

@@ -134,7 +134,7 @@ def find_tables(modules: Mapping[str, ModuleType]) -> Iterator[TableClass]:
         for value in list(vars(module).values()):
             if not (isinstance(value, type) and issubclass(value, Document)) or value.__module__ not in own:
                 continue
-            name: str = value.__table__  # type: ignore[attr-defined]
+            name: str = value.__table__
             if names.get(name) is value:
                 continue
             check_table(name, value, names.get(name))
@@ -148,7 +148,7 @@ def check_table(name: str, cls: type[Document], other: type[Document] | None) ->
         raise AppInvalid(where, f'table "{name}" is defined by {other.__module__}.{other.__name__} already')
     if not name.isidentifier() or not name.isascii() or name.startswith("_") or len(name) > 64:
         raise AppInvalid(where, f'"{name}" cannot name a table: use letters, digits and _, not _ first')
-    if len(cls.__indexes__) > INDEXES_PER_TABLE_MAX:  # type: ignore[attr-defined]
+    if len(cls.__indexes__) > INDEXES_PER_TABLE_MAX:
         raise AppInvalid(where, f"a table has at most {INDEXES_PER_TABLE_MAX} indexes")
     for field in cls.__struct_encode_fields__:
         if field.startswith(("_", "$")) and field not in ("_id", "_creationTime"):

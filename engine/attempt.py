@@ -46,7 +46,7 @@ class Attempt:
         handler = endpoint.function.handler
 
         def start() -> Coroutine[object, None, object]:
-            coroutine: Coroutine[object, None, object] = handler(self.ctx, **arguments)  # type: ignore[assignment]
+            coroutine: Coroutine[object, None, object] = handler(self.ctx, **arguments)
             return coroutine
 
         return drive(start, self.begin)

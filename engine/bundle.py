@@ -10,7 +10,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -44,7 +44,7 @@ def read_bundle(folder: Path) -> Bundle:
     if not folder.is_dir():
         raise AppInvalid(str(folder), "there is no such folder; `relive init DIR` makes an app")
     source: dict[str, bytes] = {}
-    for path in sorted(folder.rglob("*.py")):
+    for path in python_files(folder):
         parts = path.relative_to(folder).with_suffix("").parts
         if all(belongs(part) for part in parts):
             text = path.read_bytes()
@@ -57,6 +57,16 @@ def read_bundle(folder: Path) -> Bundle:
     if not source:
         raise AppInvalid(str(folder), "there is no Python module in it; `relive init DIR` makes an app")
     return Bundle(folder.resolve(), source)
+
+
+def python_files(folder: Path) -> Iterator[Path]:
+    """Python files below ``folder``, sorted; folders that cannot belong to an app are not walked."""
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if belongs(path.name):
+                yield from python_files(path)
+        elif path.suffix == ".py":
+            yield path
 
 
 def belongs(part: str) -> bool:

@@ -9,6 +9,7 @@ freeze()     lists and dictionaries inside a document become read-only
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -32,16 +33,16 @@ class FrozenList(list[Any]):
     """A list inside a document: shared by all who read it, so nobody may change it."""
 
     __slots__ = ()
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = read_only  # type: ignore[assignment]
-    append = extend = insert = pop = remove = clear = sort = reverse = read_only  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = read_only
+    append = extend = insert = pop = remove = clear = sort = reverse = read_only
 
 
 class FrozenDict(dict[str, Any]):
     """An object inside a document, or a document of a table without a class."""
 
     __slots__ = ()
-    __setitem__ = __delitem__ = __ior__ = read_only  # type: ignore[assignment]
-    update = pop = popitem = clear = setdefault = read_only  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = read_only
+    update = pop = popitem = clear = setdefault = read_only
 
 
 def plain(obj: object) -> object:
@@ -130,13 +131,9 @@ def id_check(shape: Shape, number_of: Callable[[str], int]) -> IdCheck | None:
         case IdOf(table):
             return lambda value, path: check_id(value, table, number_of(table), path)
         case ArrayOf(item):
-            check = id_check(item, number_of)
-            assert check is not None
-            return lambda value, path: check_items(value, check, path)
+            return partial(check_items, id_check(item, number_of))
         case RecordOf(inner):
-            check = id_check(inner, number_of)
-            assert check is not None
-            return lambda value, path: check_values(value, check, path)
+            return partial(check_values, id_check(inner, number_of))
         case ObjectOf(_, fields):
             checks = {f.name: c for f in fields if (c := id_check(f.shape, number_of)) is not None}
             return lambda value, path: check_fields(value, checks, path)
@@ -192,14 +189,14 @@ def check_id(value: Value, table: str, number: int, path: str) -> None:
         raise InvalidValue(path, f"expected an id of table `{table}`, got an id of another table")
 
 
-def check_items(value: Value, check: IdCheck, path: str) -> None:
-    if isinstance(value, list):
+def check_items(check: IdCheck | None, value: Value, path: str) -> None:
+    if isinstance(value, list) and check is not None:
         for position, item in enumerate(value):
             check(item, path + step(position))
 
 
-def check_values(value: Value, check: IdCheck, path: str) -> None:
-    if isinstance(value, dict):
+def check_values(check: IdCheck | None, value: Value, path: str) -> None:
+    if isinstance(value, dict) and check is not None:
         for key, item in value.items():
             check(item, path + step(key))
 

@@ -77,7 +77,7 @@ class Endpoint:
 
 def endpoint_of(path: str, function: AnyFunction) -> Endpoint:
     """Analyse the hints of a function.  Raises AppInvalid, naming the file and line."""
-    code = function.handler.__code__  # type: ignore[attr-defined]
+    code = function.handler.__code__
     where = f'File "{code.co_filename}", line {code.co_firstlineno}, in {function.__name__}'
     try:
         hints = typing.get_type_hints(function.handler, names_of(function), include_extras=True)

@@ -33,7 +33,7 @@ from .catalog import Catalog
 from .determinism.errors import Interruption
 from .endpoint import Endpoint
 from .env import Env
-from .errors import ArgumentValidationError, FunctionNotFound, ReturnsValidationError, WrongKind
+from .errors import ArgumentValidationError, FunctionError, FunctionNotFound, ReturnsValidationError, WrongKind
 from .failures import failure_of, request_id
 from .limits import COMMIT_ATTEMPTS_MAX
 from .overlay import Overlay
@@ -169,7 +169,9 @@ class Executor:
         self, attempt: Attempt, endpoint: Endpoint, arguments: bytes, value: bytes, request: Request, id: str
     ) -> Commit:
         transaction, mutation, run = attempt.transaction, attempt.mutation, attempt.run
-        assert transaction is not None and mutation is not None and run is not None
+        assert transaction is not None
+        assert mutation is not None
+        assert run is not None
         return Commit(
             kind=Kind.MUTATION,
             cause=Cause(request.cause, id, BEFORE_FIRST),
@@ -211,8 +213,8 @@ class Executor:
         if lines:
             self.on_logs(path, lines)
 
-    def find(self, call: Call, kind: str) -> Endpoint:
-        """Raises FunctionNotFound or WrongKind."""
+    def reachable(self, call: Call) -> Endpoint:
+        """The function that the call names, if the caller may know of it.  Raises FunctionNotFound."""
         try:
             path = str(paths.parse(call.path))
         except InvalidPath:
@@ -220,9 +222,27 @@ class Executor:
         endpoint = self.app.endpoints.get(path)
         if endpoint is None or not (endpoint.public or call.admin):
             raise FunctionNotFound(call.path)
+        return endpoint
+
+    def find(self, call: Call, kind: str) -> Endpoint:
+        """Raises FunctionNotFound or WrongKind."""
+        endpoint = self.reachable(call)
         if endpoint.kind != kind:
             raise WrongKind(call.path, kind, endpoint.kind)
         return endpoint
+
+    def kind_of(self, call: Call) -> str:
+        """``query`` or ``mutation``.  Raises FunctionNotFound."""
+        return self.reachable(call).kind
+
+    def refuse_action(self, path: str, admin: bool) -> FunctionFailure:
+        """What a client is told that asks for an action: there are none, or it is something else."""
+        try:
+            self.find(Call(path, None, admin), "action")
+        except FunctionError as error:
+            failure = failure_of(error, self.app.bundle.folder)
+            return FunctionFailure(failure.message(self.env.entropy(8).hex()), None, ())
+        raise AssertionError("no function is an action")
 
     def arguments(self, call: Call) -> Value:
         """Raises ArgumentValidationError."""

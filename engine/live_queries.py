@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from attrs import define, field, frozen
@@ -51,9 +50,27 @@ class LiveQueries(Generic[W]):
     def unwatch(self, key: QueryKey, watcher: W) -> None:
         self.subscriptions.unwatch(key, watcher)
 
-    def follow(self) -> Iterator[W]:
+    def follow(self) -> tuple[W, ...]:
         """Catch up with the newest commit: whoever watches what it changed."""
-        return self.subscriptions.follow(self.executor.runtime.tail)
+        runtime = self.executor.runtime
+        if self.subscriptions.position == runtime.tail.head:
+            return ()
+        try:
+            return tuple(self.subscriptions.follow(runtime.tail))
+        except Exception as error:
+            runtime.supervisor.follower_failed("subscriptions", error, self.rebuild)
+            return self.watchers()
+
+    def rebuild(self) -> None:
+        self.subscriptions = self.subscriptions.rebuilt(self.executor.runtime.tail.head)
+
+    def restart(self) -> tuple[W, ...]:
+        """Nothing that was evaluated counts any more: whom to wake."""
+        tuple(self.subscriptions.restart(self.executor.runtime.tail.head))
+        return self.watchers()
+
+    def watchers(self) -> tuple[W, ...]:
+        return tuple(w for query in self.subscriptions.queries.values() for w in query.watchers)
 
     def result(self, key: QueryKey) -> QueryResult:
         """The result as of the newest commit, which `follow` must have reached."""

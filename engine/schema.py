@@ -13,7 +13,7 @@ Documents and records are frozen msgspec Structs: the store and the handlers sha
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar, overload
 
 import msgspec
 from typing_extensions import dataclass_transform
@@ -154,11 +154,12 @@ def declare_fields(namespace: dict[str, Any]) -> dict[int, str]:
         if not hasattr(declaration, "stored_name"):
             continue
         names[id(declaration)] = key
-        namespace[key] = msgspec.field(
-            default=declaration.default,
-            default_factory=declaration.default_factory,
-            name=declaration.stored_name,
-        )
+        options: dict[str, Any] = {"name": declaration.stored_name}
+        if declaration.default is not msgspec.NODEFAULT:
+            options["default"] = declaration.default
+        elif declaration.default_factory is not msgspec.NODEFAULT:
+            options["default_factory"] = declaration.default_factory
+        namespace[key] = msgspec.field(**options)
         # The declaration must outlive the class body, or its identity could be used again.
         namespace.setdefault("__declared__", []).append(declaration)
     return names
@@ -176,6 +177,11 @@ if TYPE_CHECKING:
         """Given by the database on insert; ``_id`` on the wire."""
         creation_time: float = field(init=False)
         """Milliseconds since the Unix epoch, with fraction; ``_creationTime`` on the wire."""
+
+        __table__: ClassVar[str]
+        __indexes__: ClassVar[dict[str, Index1[Any]]]
+        __struct_fields__: ClassVar[tuple[str, ...]]
+        __struct_encode_fields__: ClassVar[tuple[str, ...]]
 
         def __init_subclass__(cls, *, table: str | None = None) -> None: ...
 

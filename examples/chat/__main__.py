@@ -1,6 +1,6 @@
 """Run the chat: its server and its web page, with one command.
 
-    python examples/chat/run.py
+    python examples/chat
 
 Installs the page's dependencies on first use, starts `relive dev` and Vite, and prints the page's
 address.  Ctrl-C stops both.  Needs relive (`pip install .` in the checkout) and Node 20.19 or later.

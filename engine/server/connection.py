@@ -1,0 +1,213 @@
+"""One client: what it said, what it watches, what it is owed.  No I/O; a shell moves the bytes.
+
+    text ──> ServerSession ──> mutate, watch ──> messages ──> release gate ──> ready to be written
+
+Invariants
+    * Messages become ready in the order in which they were made, each when what it reflects is
+      durable.
+    * At most `TRANSITIONS_QUEUED_MAX` transitions wait; later changes are merged into the next.
+    * A response is made before any transition that shows its commit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import assert_never
+
+from attrs import Factory, define
+
+from ...log.entry import BEFORE_FIRST, LSN
+from ...protocol.chunks import transition_texts
+from ...protocol.close import ErrorClass, Refused
+from ...protocol.limits import TRANSITIONS_QUEUED_MAX
+from ...protocol.messages import AdminToken, AuthError, NoToken, Token
+from ...protocol.requests import (
+    Authenticated,
+    Connected,
+    Request,
+    RunAction,
+    RunMutation,
+    Subscribe,
+    Unsubscribe,
+)
+from ...protocol.server_session import ServerSession
+from ...protocol.wire import decode_client, encode_server
+from ..database import Database
+from ..executor import Call
+from ..executor import Request as MutationRequest
+from ..live_queries import LiveQueries, QueryKey
+from .admin import AdminKey
+
+Watcher = tuple["Connection", int]
+"""A connection and its query id."""
+
+
+@define(eq=False)
+class Outgoing:
+    """A message on its way out; behind the release gate until what it reflects is durable."""
+
+    connection: Connection
+    texts: tuple[bytes, ...]
+    is_transition: bool
+
+    def release(self) -> None:
+        self.connection.ready.append(self)
+        self.connection.held -= 1
+        self.connection.wake()
+
+    def drop(self, problem: str) -> None:
+        # The client never hears of it; when it comes back it asks again.
+        self.connection.held -= 1
+        self.connection.fail(Refused(ErrorClass.OVERLOADED, "DiskFull", problem))
+
+
+@define(eq=False)
+class Connection:
+    session: ServerSession
+    database: Database
+    live: LiveQueries[Watcher]
+    admin_key: AdminKey
+    schedule: Callable[[Connection], None]
+    """Ask for `advance` to be called."""
+    wake: Callable[[], None]
+    """Something is ready, or the connection failed."""
+    admin: bool = False
+    keys: dict[int, QueryKey] = Factory(dict[int, QueryKey])
+    stale: dict[int, None] = Factory(dict[int, None])
+    """Queries whose result the client may not have."""
+    ready: deque[Outgoing] = Factory(deque[Outgoing])
+    held: int = 0
+    transitions_queued: int = 0
+    scheduled: bool = False
+    last_lsn: LSN = BEFORE_FIRST
+    """The newest entry that any message so far reflects."""
+    failure: Exception | None = None
+    """Why the connection must end."""
+    rejected: AuthError | None = None
+    """What to send before it ends."""
+
+    def receive(self, text: str | bytes, now_ms: int) -> None:
+        """Act on one message.  Raises ProtocolError or Refused: the connection must end."""
+        for request in self.session.receive(decode_client(text), now_ms):
+            self.act(request)
+        if self.session.needs_transition:
+            if self.keys:
+                self.schedule(self)
+            else:
+                # Nothing to evaluate: the transition can go out together with the response.
+                self.advance()
+
+    def act(self, request: Request) -> None:
+        match request:
+            case RunMutation():
+                self.mutate(request)
+            case Subscribe(query_id, path, args, component_path, _):
+                key = self.live.watch(Call(path_of(component_path, path), args, self.admin), (self, query_id))
+                self.keys[query_id] = key
+                self.stale[query_id] = None
+            case Unsubscribe(query_id):
+                self.live.unwatch(self.keys.pop(query_id), (self, query_id))
+                self.stale.pop(query_id, None)
+            case RunAction(request_id, path, _, component_path):
+                outcome = self.database.executor.refuse_action(path_of(component_path, path), self.admin)
+                self.send(self.last_lsn, encode_server(self.session.answer_action(request_id, outcome)))
+            case Connected(_, _, _, max_observed):
+                self.connected(max_observed)
+            case Authenticated(token):
+                self.authenticate(token)
+            case _:
+                assert_never(request)
+
+    def mutate(self, request: RunMutation) -> None:
+        done = self.database.executor.mutate(
+            Call(path_of(request.component_path, request.path), request.args, self.admin),
+            MutationRequest("client", self.session.session_id, request.request_id),
+        )
+        response = self.session.answer_mutation(request.request_id, done.outcome)
+        self.send(done.lsn, encode_server(response))
+
+    def connected(self, max_observed: int | None) -> None:
+        head_ts = self.database.runtime.tail.head_ts
+        if max_observed is not None and max_observed > head_ts:
+            # It has seen a later time than ours: another database, or a clock that went back.
+            problem = f"the client has seen {max_observed}, the newest entry is of {head_ts}"
+            raise Refused(ErrorClass.OPERATIONAL, "InternalServerError", problem)
+
+    def authenticate(self, token: Token) -> None:
+        match token:
+            case NoToken():
+                self.become(admin=False)
+            case AdminToken(key) if self.admin_key.opens(key):
+                self.become(admin=True)
+            case AdminToken():
+                self.reject("the admin key is wrong")
+            case _:
+                self.reject("no auth provider is configured, so no token can be accepted")
+
+    def become(self, *, admin: bool) -> None:
+        """Another identity: every query runs again with it."""
+        self.session.authenticated()
+        if admin is self.admin:
+            return
+        self.admin = admin
+        for query_id, key in self.keys.items():
+            self.live.unwatch(key, (self, query_id))
+            call = Call(key.call.path, key.call.args, admin)
+            self.keys[query_id] = self.live.watch(call, (self, query_id))
+            self.stale[query_id] = None
+
+    def reject(self, problem: str) -> None:
+        self.rejected = self.session.auth_rejected(problem)
+        raise Refused(ErrorClass.TOKEN_REJECTED, "Unauthenticated", problem)
+
+    def advance(self) -> None:
+        """Move the client to the newest commit, if it has room for another transition.
+
+        The live queries must have followed the log to its head.
+        """
+        if self.failure is not None or self.transitions_queued >= TRANSITIONS_QUEUED_MAX:
+            return  # `written` schedules it again.
+        results = {query_id: self.live.result(self.keys[query_id]) for query_id in self.stale}
+        self.stale.clear()
+        queries = self.session.queries
+        news = any(queries[query_id].digest != result.digest for query_id, result in results.items())
+        if not news and not self.session.needs_transition:
+            return
+        tail = self.database.runtime.tail
+        transition = self.session.transition(tail.head_ts, results, self.database.env.clock_ns())
+        texts = transition_texts(encode_server(transition), self.session.client)
+        self.transitions_queued += 1
+        self.send(tail.head, *texts, is_transition=True)
+
+    def send(self, lsn: LSN, *texts: bytes, is_transition: bool = False) -> None:
+        # Never before what was made earlier, though that may reflect a later entry.
+        self.last_lsn = max(self.last_lsn, lsn)
+        self.held += 1
+        self.database.runtime.hold(self.last_lsn, Outgoing(self, texts, is_transition))
+
+    def written(self, messages: int) -> None:
+        """So many transitions have been written: there is room for others."""
+        self.transitions_queued -= messages
+        assert self.transitions_queued >= 0
+        if self.stale or self.session.needs_transition:
+            self.schedule(self)
+
+    def fail(self, error: Exception) -> None:
+        if self.failure is None:
+            self.failure = error
+            self.wake()
+
+    def close(self) -> None:
+        """The client is gone: watch nothing for it any more."""
+        if self.failure is None:
+            self.failure = Refused(ErrorClass.CLIENT_DISCONNECT, "Closed", "the connection is closed")
+        for query_id, key in self.keys.items():
+            self.live.unwatch(key, (self, query_id))
+        self.keys.clear()
+        self.stale.clear()
+
+
+def path_of(component_path: str, path: str) -> str:
+    """Functions of components are named by their component; this app has none, so none is found."""
+    return f"{component_path}/{path}" if component_path else path

@@ -1,0 +1,224 @@
+"""One port: accept, read the request head, hand the stream on; stop gracefully.
+
+socket ──> head ──┬──> upgrade: websocket ──> Socket
+                  └──> anything else ──> hypercorn ──> the HTTP routes
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
+
+import h11
+import msgspec
+import trio
+from attrs import Factory, define, field
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from trio_websocket import ConnectionClosed, wrap_server_stream
+
+from ...protocol import limits
+from ...protocol.client_version import ClientVersion, InvalidClientVersion, parse_client_version
+from ...protocol.close import closing
+from ...protocol.server_session import ServerSession
+from ..database import Database
+from ..determinism import limits as handler_limits
+from ..limits import CONNECTIONS_MAX
+from .admin import AdminKey
+from .connection import Connection
+from .http import routes
+from .socket import Socket
+from .stream import SharedStream
+from .syncer import Syncer
+
+HEAD_BYTES_MAX = 64 * 1024
+HEAD_S_MAX = 10.0
+"""How long a client may take to send its request head."""
+RECEIVE_BYTES = 64 * 1024
+DRAIN_S_MAX = 10.0
+"""How long a graceful stop waits for answers to be durable and written."""
+BEAT_S = 1.0
+STUCK_S_MAX = 30.0
+"""A handler stuck in C code for so long ends the process, with all stacks printed."""
+SYNC_PATH = re.compile(r"/api/(?:(?P<version>[^/]+)/)?sync/?(?:\?.*)?")
+
+logger = logging.getLogger("relive")
+
+
+@define(eq=False)
+class Server:
+    database: Database
+    admin_key: AdminKey
+    instance_name: str
+    syncer: Syncer = field(init=False)
+    sockets: dict[Socket, None] = Factory(dict[Socket, None])
+    stopping: trio.Event = Factory(trio.Event)
+    open_streams: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.syncer = Syncer(self.database, self.database.live)
+        self.database.runtime.rewind = self.syncer.rewind
+        self.database.runtime.committed = self.syncer.committed
+
+    async def serve(self, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+        """Serve until `stop`.  ``on_ready`` is told the URL once connections are accepted.
+
+        Raises OSError if the port cannot be had, CommitterFailed if the database must stop.
+        """
+        context, config = WorkerContext(None), quiet_config()
+        app = ASGIWrapper(cast(Any, routes(self.database, self.admin_key, self.instance_name)))
+        handler = partial(self.serve_stream, app, config, context)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.database.run)
+            async with trio.open_nursery() as shells:
+                shells.start_soon(self.syncer.run)
+                shells.start_soon(self.heartbeat)
+                await self.database.runtime.wait_durable(self.database.runtime.tail.head)
+                listeners = await shells.start(partial(trio.serve_tcp, handler, port, host=host))
+                on_ready(url_of(listeners[0]))
+                await self.stopping.wait()
+                for listener in listeners:
+                    await listener.aclose()
+                await self.drain()
+                await context.terminated.set()
+                shells.cancel_scope.cancel()
+            self.database.runtime.stop()
+
+    def stop(self) -> None:
+        """Answer what was asked, then return from `serve`."""
+        self.stopping.set()
+
+    async def drain(self) -> None:
+        with trio.move_on_after(DRAIN_S_MAX):
+            async with trio.open_nursery() as nursery:
+                for socket in list(self.sockets):
+                    nursery.start_soon(socket.drain)
+            async with trio.open_nursery() as nursery:
+                for socket in list(self.sockets):
+                    nursery.start_soon(socket.go_away)
+
+    async def heartbeat(self) -> None:
+        try:
+            while True:
+                handler_limits.last_resort(STUCK_S_MAX)
+                for socket in list(self.sockets):
+                    socket.beat()
+                await trio.sleep(BEAT_S)
+        finally:
+            handler_limits.cancel_last_resort()
+
+    async def serve_stream(
+        self, app: ASGIWrapper, config: Config, context: WorkerContext, stream: trio.SocketStream
+    ) -> None:
+        """One accepted connection, to its end; whatever happens there stays there."""
+        if self.open_streams >= CONNECTIONS_MAX:
+            await stream.aclose()
+            return
+        self.open_streams += 1
+        try:
+            head, request = await read_head(stream)
+            if request is None:
+                await refuse(stream, 400, "BadRequest", "this is not an HTTP request") if head else None
+                await stream.aclose()
+                return
+            shared = SharedStream(stream, head)
+            headers = dict(request.headers)
+            if headers.get(b"upgrade", b"").lower() == b"websocket":
+                await self.serve_socket(shared, request.target.decode("ascii", "replace"), headers)
+            else:
+                await TCPServer(app, config, context, {}, cast(Any, shared))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # The client went away.
+        finally:
+            self.open_streams -= 1
+            await trio.aclose_forcefully(stream)
+
+    async def serve_socket(self, stream: SharedStream, target: str, headers: dict[bytes, bytes]) -> None:
+        match = SYNC_PATH.fullmatch(target)
+        if match is None:
+            await refuse(stream, 404, "NotFound", "websockets are served at /api/sync")
+            return
+        header = headers.get(b"convex-client")
+        try:
+            version = parse_client_version(header.decode("latin-1") if header else None, match["version"])
+        except InvalidClientVersion as error:
+            ended = closing(error)
+            await refuse(stream, ended.http_status, ended.error_code, ended.error_text)
+            return
+        async with trio.open_nursery() as nursery:
+            try:
+                request = await wrap_server_stream(
+                    nursery,
+                    stream,
+                    max_message_size=limits.MESSAGE_BYTES_MAX,
+                    receive_buffer_size=RECEIVE_BYTES,
+                )
+                websocket = await request.accept()
+            except ConnectionClosed:
+                return
+            await self.serve_client(Socket(stream, websocket, self.connection_of(version)))
+            nursery.cancel_scope.cancel()
+
+    def connection_of(self, version: ClientVersion) -> Connection:
+        return Connection(
+            ServerSession(version),
+            self.database,
+            self.database.live,
+            self.admin_key,
+            self.syncer.schedule,
+            wake=lambda: None,
+        )
+
+    async def serve_client(self, socket: Socket) -> None:
+        socket.connection.wake = socket.wake
+        self.sockets[socket] = None
+        try:
+            await socket.run()
+        finally:
+            del self.sockets[socket]
+
+
+async def read_head(stream: trio.SocketStream) -> tuple[bytes, h11.Request | None]:
+    """The bytes of a request up to its head at least, and the head; None if there is none."""
+    parser, head = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX), b""
+    with trio.move_on_after(HEAD_S_MAX):
+        while True:
+            data = bytes(await stream.receive_some(RECEIVE_BYTES))
+            if not data:
+                return head, None
+            head += data
+            try:
+                parser.receive_data(data)
+                event = parser.next_event()
+            except h11.RemoteProtocolError:
+                return head, None
+            if isinstance(event, h11.Request):
+                return head, event
+    return head, None
+
+
+async def refuse(stream: trio.abc.SendStream, status: int, code: str, problem: str) -> None:
+    """An HTTP answer on a stream that nobody else speaks on, then its end."""
+    body = msgspec.json.encode({"code": code, "message": problem})
+    head = f"HTTP/1.1 {status} {code}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    await stream.send_all(head.encode() + b"connection: close\r\n\r\n" + body)
+    await stream.aclose()
+
+
+def url_of(listener: trio.SocketListener) -> str:
+    host, port = listener.socket.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def quiet_config() -> Config:
+    config = Config()
+    config.accesslog = None
+    config.errorlog = logger
+    config.include_server_header = False
+    config.keep_alive_timeout = 75.0
+    return config

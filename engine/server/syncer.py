@@ -1,0 +1,68 @@
+"""Decides whose transition is computed next: one connection after another, in turn.
+
+All stale queries of a connection are evaluated in one go, so its transition is of one moment; a
+result that another connection shares is there already when its turn comes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import trio
+from attrs import Factory, define
+
+from ..database import Database
+from ..determinism.real import real_monotonic_ns
+from ..live_queries import LiveQueries
+from .connection import Connection, Watcher
+
+SLICE_NS = 2_000_000
+"""How long transitions are computed before others have their turn: 2 ms."""
+
+
+@define(eq=False)
+class Syncer:
+    database: Database
+    live: LiveQueries[Watcher]
+    waiting: deque[Connection] = Factory(deque[Connection])
+    woken: trio.Event = Factory(trio.Event)
+
+    def schedule(self, connection: Connection) -> None:
+        if not connection.scheduled:
+            connection.scheduled = True
+            self.waiting.append(connection)
+            self.woken.set()
+
+    def committed(self) -> None:
+        """There is a new commit: somebody may watch what it changed."""
+        self.woken.set()
+
+    def rewind(self) -> None:
+        """The code, or history itself, is another: nothing that was evaluated counts."""
+        for watcher in self.live.restart():
+            self.mark_stale(watcher)
+
+    def follow(self) -> None:
+        for watcher in self.live.follow():
+            self.mark_stale(watcher)
+
+    def mark_stale(self, watcher: Watcher) -> None:
+        connection, query_id = watcher
+        connection.stale[query_id] = None
+        self.schedule(connection)
+
+    async def run(self) -> None:
+        slice_end = real_monotonic_ns() + SLICE_NS
+        while True:
+            self.follow()
+            if not self.waiting:
+                self.woken = trio.Event()
+                await self.woken.wait()
+                slice_end = real_monotonic_ns() + SLICE_NS
+                continue
+            connection = self.waiting.popleft()
+            connection.scheduled = False
+            connection.advance()
+            if real_monotonic_ns() > slice_end:
+                await trio.lowlevel.checkpoint()
+                slice_end = real_monotonic_ns() + SLICE_NS
