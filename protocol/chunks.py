@@ -38,8 +38,7 @@ def split(encoded: bytes, bytes_max: int) -> tuple[TransitionChunk, ...]:
     parts = len(cuts) - 1
     identity = str(len(encoded))
     return tuple(
-        TransitionChunk(encoded[cuts[part] : cuts[part + 1]].decode(), part, parts, identity)
-        for part in range(parts)
+        TransitionChunk(encoded[cuts[part] : cuts[part + 1]].decode(), part, parts, identity) for part in range(parts)
     )
 
 
@@ -67,6 +66,4 @@ class Assembler:
     def interrupted(self) -> None:
         """A message other than a Ping came.  Raises ProtocolError if pieces are lost by it."""
         if self.pieces:
-            raise ProtocolError(
-                "ChunksInterrupted", f"{len(self.pieces)} pieces of a Transition were cut off"
-            )
+            raise ProtocolError("ChunksInterrupted", f"{len(self.pieces)} pieces of a Transition were cut off")

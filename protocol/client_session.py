@@ -148,9 +148,7 @@ class ClientSession:
     next_query_id: int = 0
     next_request_id: int = 0
     _outgoing: list[ClientMessage] = field(factory=list[ClientMessage], init=False)
-    _in_flight: dict[int, type[Mutation | Action]] = field(
-        factory=dict[int, type[Mutation | Action]], init=False
-    )
+    _in_flight: dict[int, type[Mutation | Action]] = field(factory=dict[int, type[Mutation | Action]], init=False)
     """Requests sent on this socket and not answered on it."""
     _chunks: Assembler = field(factory=Assembler, init=False)
 
@@ -342,9 +340,7 @@ class ClientSession:
 
     def _answered(self, request_id: int, kind: type[Mutation | Action]) -> None:
         if self._in_flight.pop(request_id, None) is not kind:
-            raise ProtocolError(
-                "UnexpectedResponse", f"no {kind.__name__} {request_id} is waiting for an answer"
-            )
+            raise ProtocolError("UnexpectedResponse", f"no {kind.__name__} {request_id} is waiting for an answer")
 
     def _auth_error(self, message: AuthError) -> tuple[Fact, ...]:
         stale = message.base_version + 1 < self.identity_version

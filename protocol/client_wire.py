@@ -202,9 +202,7 @@ class _Ping(Struct, tag="Ping"):
     pass
 
 
-_ServerShape = (
-    _Transition | _TransitionChunk | _MutationResponse | _ActionResponse | _AuthError | _FatalError | _Ping
-)
+_ServerShape = _Transition | _TransitionChunk | _MutationResponse | _ActionResponse | _AuthError | _FatalError | _Ping
 _server_shapes = msgspec.json.Decoder(_ServerShape)
 
 
@@ -269,9 +267,7 @@ def _mutation_response(shape: _MutationResponse) -> MutationResponse:
         if shape.ts is None:
             raise ProtocolError(INVALID_MESSAGE, "a successful MutationResponse has a ts")
         ts = timestamps.from_wire(shape.ts)
-        return MutationResponse(
-            shape.requestId, MutationSuccess(_value(shape.result), ts, tuple(shape.logLines))
-        )
+        return MutationResponse(shape.requestId, MutationSuccess(_value(shape.result), ts, tuple(shape.logLines)))
     if shape.ts is not None:
         raise ProtocolError(INVALID_MESSAGE, "a failed MutationResponse has no ts")
     return MutationResponse(shape.requestId, _failure(shape))

@@ -231,6 +231,4 @@ class Ping:
     """Keeps a quiet socket alive: JavaScript clients do not see the pings of WebSocket itself."""
 
 
-ServerMessage = (
-    Transition | TransitionChunk | MutationResponse | ActionResponse | AuthError | FatalError | Ping
-)
+ServerMessage = Transition | TransitionChunk | MutationResponse | ActionResponse | AuthError | FatalError | Ping

@@ -143,9 +143,7 @@ class ServerSession:
         self.max_observed = message.max_observed
         if message.client_ts:  # Clients without a clock send 0.
             self._clock_skew_ms = message.client_ts - received_ms
-        return Connected(
-            message.session_id, message.connection_count, message.last_close_reason, message.max_observed
-        )
+        return Connected(message.session_id, message.connection_count, message.last_close_reason, message.max_observed)
 
     def _modify_query_set(self, message: ModifyQuerySet) -> tuple[Request, ...]:
         if message.base_version != self.query_set_received:
@@ -216,9 +214,7 @@ class ServerSession:
         """The token in use has expired: what to send before closing."""
         return AuthError(error, self.version.identity, update_attempted=False)
 
-    def answer_mutation(
-        self, request_id: int, outcome: MutationSuccess | FunctionFailure
-    ) -> MutationResponse:
+    def answer_mutation(self, request_id: int, outcome: MutationSuccess | FunctionFailure) -> MutationResponse:
         """The answer to the mutation that has waited longest."""
         assert self._mutations, f"mutation {request_id} was answered already, or never asked for"
         expected = self._mutations.popleft()
@@ -241,9 +237,7 @@ class ServerSession:
         self.transition_owed = True
         return ActionResponse(request_id, outcome)
 
-    def transition(
-        self, ts: int, results: Mapping[int, QueryResult], server_ts: int | None = None
-    ) -> Transition:
+    def transition(self, ts: int, results: Mapping[int, QueryResult], server_ts: int | None = None) -> Transition:
         """Move every live query to ``ts``.
 
         ``results`` holds, by query id, results as of ``ts``: at least those of ``unanswered``, and of every
@@ -267,9 +261,7 @@ class ServerSession:
         self.transition_owed = False
         # Clients compare the two, so one without the other says nothing.
         skew = None if server_ts is None else self._clock_skew_ms
-        return Transition(
-            start, self.version, tuple(modifications), skew, None if skew is None else server_ts
-        )
+        return Transition(start, self.version, tuple(modifications), skew, None if skew is None else server_ts)
 
     def sent(self, now_s: float) -> None:
         """A message went out, or the socket was opened.  ``now_s`` is any monotonic clock, in seconds."""

@@ -197,14 +197,11 @@ def encode_server(message: ServerMessage) -> bytes:
         case Ping():
             return b'{"type":"Ping"}'
         case TransitionChunk():
-            return (
-                b'{"type":"TransitionChunk","chunk":%b,"partNumber":%d,"totalParts":%d,"transitionId":%b}'
-                % (
-                    encode_text(message.chunk),
-                    message.part,
-                    message.parts,
-                    encode_text(message.transition_id),
-                )
+            return b'{"type":"TransitionChunk","chunk":%b,"partNumber":%d,"totalParts":%d,"transitionId":%b}' % (
+                encode_text(message.chunk),
+                message.part,
+                message.parts,
+                encode_text(message.transition_id),
             )
         case AuthError():
             return b'{"type":"AuthError","error":%b,"baseVersion":%d,"authUpdateAttempted":%b}' % (
@@ -276,14 +273,11 @@ def _encode_mutation_response(message: MutationResponse) -> bytes:
     outcome = message.outcome
     match outcome:
         case MutationSuccess():
-            return (
-                b'{"type":"MutationResponse","requestId":%d,"success":true,"result":%b,"ts":"%b","logLines":%b}'
-                % (
-                    message.request_id,
-                    outcome.result,
-                    timestamps.to_wire(outcome.ts).encode(),
-                    _encode_lines(outcome.log_lines),
-                )
+            return b'{"type":"MutationResponse","requestId":%d,"success":true,"result":%b,"ts":"%b","logLines":%b}' % (
+                message.request_id,
+                outcome.result,
+                timestamps.to_wire(outcome.ts).encode(),
+                _encode_lines(outcome.log_lines),
             )
         case FunctionFailure():
             return b'{"type":"MutationResponse","requestId":%d,%b,"ts":null}' % (
