@@ -25,8 +25,8 @@ from .messages import Answer, Append, Apply, Commit, Durable, Effect, NotWritten
 from .requests import Requests
 from .tail import Committed, Tail
 
-TAIL_NS = 60 * 1_000_000_000
-"""How far back the recent past can be read: 60 s (clients ask for up to 30 s)."""
+TAIL_NS = 35 * 1_000_000_000
+"""How far back the recent past can be read: 35 s (clients ask for up to 30 s)."""
 REFUSE_NS = 1_000_000_000
 """After the disk was full, writes are refused for 1 s; then one may try again."""
 

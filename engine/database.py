@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import trio
-from attrs import define
+from attrs import define, evolve
 
 from ..actors.messages import Commit
 from ..actors.newest import Recovery
@@ -37,6 +37,7 @@ from .limits import OFFENDERS_SHOWN_MAX
 from .live_queries import LiveQueries
 from .mutation_run import MutationRun
 from .overlay import Overlay
+from .shapes import ObjectOf
 from .spec import deployment_record
 from .table_codec import TableCodec, untyped
 from .transaction import Transaction
@@ -216,6 +217,11 @@ def definer(codecs: Mapping[str, TableCodec]) -> Callable[[str], TableDefinition
     return define_table
 
 
+def without_id(shape: ObjectOf) -> ObjectOf:
+    """A document's own id was made by us, or read from the log: only what it refers to is checked."""
+    return evolve(shape, fields=tuple(field for field in shape.fields if field.name != "_id"))
+
+
 def codecs_of(app: App, catalog: Catalog) -> dict[str, TableCodec]:
     def number_of(table: str) -> int:
         return catalog.number_of(table) or 0  # No id has the number 0.
@@ -223,6 +229,6 @@ def codecs_of(app: App, catalog: Catalog) -> dict[str, TableCodec]:
     for endpoint in app.endpoints.values():
         endpoint.resolve_ids(number_of)
     return {
-        table.name: TableCodec(table.name, table.cls, table.shape, id_check(table.shape, number_of))
+        table.name: TableCodec(table.name, table.cls, table.shape, id_check(without_id(table.shape), number_of))
         for table in app.tables.values()
     }

@@ -22,7 +22,8 @@ class Overlay:
     tables: Tables
     staged: dict[tuple[str, str], Change] = Factory(dict[tuple[str, str], Change])
     """By table and id, in the order of the first write."""
-    keys: dict[IndexName, SortedDict[IndexKey, Version | None]] = Factory(dict)
+    keys: dict[IndexName, dict[IndexKey, Version | None]] = Factory(dict)
+    """Plain until a scan needs the order (`ordered`): most transactions write and never look back."""
     generation: int = 0
     """Counts changes, so that a scan in progress notices them."""
 
@@ -53,14 +54,21 @@ class Overlay:
         change = change_of(known.definition, id, base, new)
         self.staged[table, id] = change
         for name, old_key, new_key in change.keys:
-            keys = self.keys.get(name)
-            if keys is None:
-                keys = self.keys[name] = SortedDict()
+            keys = self.keys.setdefault(name, {})
             if old_key is not None:
                 keys[old_key] = None
             if new_key is not None:
                 keys[new_key] = new
         return change
+
+    def ordered(self, index: IndexName) -> SortedDict[IndexKey, Version | None] | None:
+        """What is staged in an index, in its order; None if nothing is."""
+        keys = self.keys.get(index)
+        if not keys:
+            return None
+        if not isinstance(keys, SortedDict):
+            keys = self.keys[index] = SortedDict(keys)
+        return keys
 
     def unstage(self, table: str, id: str) -> None:
         change = self.staged.pop((table, id), None)

@@ -55,8 +55,8 @@ class Scan:
         entries = self.overlay.tables.table(self.index.table).indexes[self.index.index].entries
         options = {"inclusive": (include_start, False), "reverse": self.reverse}
         base: Iterator[IndexKey] = entries.irange(start, stop, **options)
-        over = self.overlay.keys.get(self.index)
-        if not over:
+        over = self.overlay.ordered(self.index)
+        if over is None:
             for key in base:
                 yield key, entries[key]
             return

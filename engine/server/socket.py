@@ -90,7 +90,7 @@ class Socket:
                 if transitions:
                     connection.written(transitions)
                 continue
-            if self.draining and not connection.held:
+            if self.draining and not connection.held and not connection.session.needs_transition:
                 self.drained.set()
             self.woken = trio.Event()
             await self.woken.wait()
