@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from ..log.entry import KeyRange
 from .catalog import Catalog
@@ -29,7 +29,7 @@ class Attempt:
     """``query`` or ``mutation``."""
     env: Env
     clock: Callable[[], int]
-    secret: bytes
+    secret: bytes = field(repr=False)
     codecs: Mapping[str, TableCodec]
     catalog: Catalog
     open: Callable[[], Transaction]

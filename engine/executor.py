@@ -88,7 +88,7 @@ class Executor:
     runtime: Runtime
     catalog: Catalog
     env: Env
-    secret: bytes
+    secret: bytes = field(repr=False)
     app: App
     codecs: Mapping[str, TableCodec] = field(factory=dict)
     on_logs: Callable[[str, tuple[str, ...]], None] = lambda path, lines: None
@@ -107,7 +107,9 @@ class Executor:
             result = attempt.drive(endpoint, endpoint.bind(self.arguments(call)))
             endpoint.check_result(result)
             answer = QuerySuccess(self.encode(endpoint, result, attempt), attempt.lines(), None)
-        except (Exception, SystemExit, Interruption) as error:
+        except BaseException as error:  # A handler may raise anything; it must not end the server.
+            if isinstance(error, KeyboardInterrupt):
+                raise
             failure = failure_of(error, self.app.bundle.folder)
             message = failure.message(self.env.entropy(8).hex())
             answer = QueryFailure(message, failure.text, failure.data, attempt.lines(), None)
@@ -132,7 +134,9 @@ class Executor:
             return self.recorded(known.lsn)
         except CommitterFailed:
             raise
-        except (Exception, SystemExit, Interruption) as error:
+        except BaseException as error:  # A handler may raise anything; it must not end the server.
+            if isinstance(error, KeyboardInterrupt):
+                raise
             failure = failure_of(error, self.app.bundle.folder)
             failed = FunctionFailure(failure.message(id), failure.data, attempt.lines())
             # What it says may show what it read, so it waits for that to be durable.

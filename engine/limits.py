@@ -14,8 +14,6 @@ HANDLER_CPU_S_MAX = 1.0
 HANDLER_MEMORY_BYTES_MAX = 512 * 1024 * 1024
 COMMIT_ATTEMPTS_MAX = 5
 """Runs of one mutation whose reads change underneath it, before the conflict is reported."""
-QUERIES_PER_CONNECTION_MAX = 4_096
-"""Live queries of one client connection."""
 CONNECTIONS_MAX = 20_000
 OFFENDERS_SHOWN_MAX = 5
 """Documents shown when a schema does not fit the stored data."""

@@ -40,8 +40,9 @@ ARGS_BYTES_MAX = 16 * MIB
 RESULT_BYTES_MAX = 16 * MIB
 """Convex size of what one call returns."""
 
-JSON_DEPTH_MAX = VALUE_DEPTH_MAX + 16
-"""Brackets inside one another in any JSON text: the deepest value, inside a message around it."""
+JSON_DEPTH_MAX = 256
+"""Brackets inside one another in any JSON text.  More than a value may have, so that an argument that
+is nested too deep fails its own call; only what no codec should see breaks the protocol."""
 
 # Names.
 
