@@ -1,15 +1,18 @@
 """Who does what: plain objects, messages in, effects out.  No clock, no randomness, no I/O.
 
-version       one version of a document, and the change from one version to the next
-table         one table and its indexes; `tables` is all of them, brought up at each commit
-index         one index: order-preserving bytes in a sorted mapping
-requests      which client requests have been committed, so that a resend is harmless
-tail          the newest commits, held in memory for whoever follows by cursor
-committer     the one actor that gives out LSNs: checks read sets, makes entries
-gate          the release gate: nothing leaves before what it reflects is durable
-intervals     which live queries read a range that holds this key?
-subscriptions live queries, shared between clients, invalidated by old and new keys
-messages      what the actors are told and what they ask for in return
-supervisor    what a failure means: a follower is rebuilt, the committer stops the process
-runtime       carries out the effects; with `supervisor`, the only file that knows trio
+version        one version of a document, and the change from one version to the next
+table          one table and its indexes
+tables         all tables, brought up at each commit: what transactions read
+index          one index: order-preserving bytes in a sorted mapping
+requests       which client requests have been committed, so that a resend is harmless
+tail           the newest commits, held in memory for whoever follows by cursor
+committer      the one actor that gives out LSNs: checks read sets, makes entries
+gate           the release gate: nothing leaves before what it reflects is durable
+intervals      which live queries read a range that holds this key?
+subscriptions  live queries, shared between clients, invalidated by old and new keys
+newest         what is left when the log has been replayed: recovery's fold
+messages       what the actors are told and what they ask for in return
+supervisor     what a failure means: a follower is rebuilt, the committer stops the process
+runtime        carries out the effects; with `supervisor`, the only file that knows trio
+errors         what a caller can meet, and what it can do about each
 """

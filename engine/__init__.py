@@ -1,1 +1,45 @@
-"""What a developer writes against, and the shells that carry it to the network."""
+"""What a developer writes against, and the shells that carry it to the network.
+
+What a developer writes:
+
+schema           `Document`, `Record`, `Id`, `field`, `index`
+functions        `query`, `mutation` and their internal forms
+context          ``ctx``: what a handler can see and do
+database_access  ``ctx.db``: get, query, insert, patch, replace, delete
+range_query      ``ctx.db.query(T)``: a range of an index, an order, ways to read it
+
+An app, from its source to something that can be called:
+
+bundle           the source of an app, content-addressed, and the importer of it
+app              loads it: bundle, lint, import, seal, tables and endpoints
+shapes           what a type hint looks like to a client
+endpoint         one function: binds arguments, checks results
+documents        Python objects to values and back; read-only containers
+table_codec      one table: reads, checks, orders and writes its documents
+spec             tables and functions as plain values, for the log and for generators
+
+A transaction, from the inside out:
+
+transaction      one run: a snapshot, a read set, a write set
+overlay          what it has written so far, laid over the tables; also the recent past
+scan             an index read in order, tables and overlay merged; what was consumed
+usage            what it has read and written, held against its limits
+query_run        a transaction with tables, clock and seed
+mutation_run     the same, with new ids and writes
+attempt          one run of a handler; made anew when it must start over
+executor         runs functions and commits mutations; again after a conflict
+results          what a handler returned, as JSON encoded once
+failures         what a client is told when a function fails
+
+All of it together:
+
+catalog          which tables there are, and the number of each
+live_queries     live queries, evaluated when somebody waits, once for all watchers
+database         log, actors, deployed app and live queries, assembled
+env              the door through which clock and randomness come in
+determinism      runs handlers so that they can be run again with the same outcome
+server           websockets and HTTP on one port
+limits           what one transaction may do
+version          the version that entries record
+errors           what a developer or a client can do wrong, and what to do about it
+"""

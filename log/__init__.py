@@ -1,1 +1,16 @@
-"""The append-only log: one entry for each committed transaction, with its cause."""
+"""The append-only log: one entry for each committed transaction, with its cause.
+
+entry     what the log says; the vocabulary of every layer above
+encoding  an entry as canonical CBOR, and its hash
+frame     an entry's bytes in a file: length, checksum, what was durable before it
+segment   one file: a header, then frames
+storage   the seam to the disk, and a real folder behind it
+memory    a disk in memory that fails on command
+writer    queue, batch, write, fsync
+reader    durable entries from any LSN on, by cursor
+recovery  reads the files from end to end; tells a torn tail from damage
+verify    is the log, byte for byte, one unbroken history?
+log       all of it together: one data folder, locked and recovered
+asserts   refuses to run where assertions are off
+errors    what can go wrong, and what the caller can do about each
+"""
