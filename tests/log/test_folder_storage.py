@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -119,6 +120,23 @@ def test_a_disk_that_is_gone_is_a_failed_sync(tmp_path: Path) -> None:
     os.close(read_only)
     with pytest.raises(SyncFailed, match="entries after 1 may be lost"):
         append(log, 1)
+    log.close()
+
+    assert tuple(recovered(storage)[1]) == chain(1)
+
+
+def test_a_file_that_may_not_grow_is_a_failed_sync_and_never_half_acknowledged(tmp_path: Path) -> None:
+    storage = FolderStorage(tmp_path)
+    log = open_log(storage)
+    append(log, 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The kernel writes the part that is allowed and only then fails.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (storage.size(segment_name(LSN(1))) + 100, before[1]))
+    try:
+        with pytest.raises(SyncFailed):
+            append(log, 1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     log.close()
 
     assert tuple(recovered(storage)[1]) == chain(1)

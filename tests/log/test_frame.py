@@ -69,6 +69,7 @@ def test_the_highest_claim_is_found_behind_damage() -> None:
     assert durable_claimed(b"\xff" * 24 + frames, SALT) == 9
     assert durable_claimed(b"\xff" * 21 + frames, SALT) == 0, "frames begin aligned"
     assert durable_claimed(b"", SALT) == 0
+    assert durable_claimed(entry_frame(b"", LSN(9), LSN(8), SALT) + mark_frame(LSN(4), SALT), SALT) == 8
 
 
 def test_a_header_is_proof_even_if_its_payload_is_gone() -> None:

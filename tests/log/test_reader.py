@@ -6,10 +6,10 @@ import pytest
 from relive.log.encoding import encode
 from relive.log.entry import LSN
 from relive.log.errors import Damaged, NoSuchEntry
-from relive.log.memory import MemoryStorage
+from relive.log.memory import MemoryStorage, Stopped
 from relive.log.segment import POSITION_EVERY_BYTES, segment_name
 
-from .samples import append, chain, closed_log, open_log, queue
+from .samples import append, chain, closed_log, open_log, queue, write
 
 
 @pytest.fixture
@@ -62,6 +62,18 @@ def test_what_is_not_durable_is_not_read() -> None:
     assert log.reader.read(LSN(0), 10) == chain(2)
     with pytest.raises(NoSuchEntry):
         log.reader.entry(LSN(3))
+
+
+def test_what_is_written_but_not_synced_is_not_read() -> None:
+    storage = MemoryStorage()
+    log = open_log(storage)
+    append(log, 2)
+    queue(log, 2)
+    storage.stops_after = 1
+    with pytest.raises(Stopped):
+        write(log)
+
+    assert tuple(log.reader.entries(LSN(1))) == chain(2)
 
 
 def test_an_iterator_goes_on_with_what_became_durable_meanwhile() -> None:

@@ -8,7 +8,7 @@ import attrs
 import pytest
 from relive.log.encoding import encode, entry_hash
 from relive.log.entry import LSN, NO_HASH, Timestamp
-from relive.log.errors import Damaged
+from relive.log.errors import Damaged, SyncFailed
 from relive.log.frame import entry_frame, mark_frame
 from relive.log.memory import MemoryStorage, Stopped, keep_everything
 from relive.log.segment import FORMAT, HEADER, HEADER_BYTES, SegmentHeader, segment_name
@@ -223,7 +223,7 @@ def test_what_a_failed_fsync_left_in_the_page_cache_is_written_again() -> None:
     append(log, 1)
     queue(log, 2)
     storage.failing_syncs = 1
-    with pytest.raises(Exception, match="entries after 1 may be lost"):
+    with pytest.raises(SyncFailed):
         write(log)
     log.close()
     found = open_log(storage).last_lsn
@@ -231,6 +231,32 @@ def test_what_a_failed_fsync_left_in_the_page_cache_is_written_again() -> None:
 
     assert found == 3
     assert lsns(storage) == [1, 2, 3]
+
+
+def test_a_mark_that_a_failed_fsync_left_in_the_page_cache_is_written_again() -> None:
+    storage = MemoryStorage(page_bytes=8)
+    log = open_log(storage)
+    append(log, 1)
+    storage.failing_syncs = 1
+    with pytest.raises(SyncFailed):
+        log.close()
+    log = open_log(storage)
+    append(log, 1)
+    storage.crash()
+
+    assert lsns(storage) == [1, 2]
+
+
+def test_entries_without_a_mark_are_marked_when_the_log_is_opened() -> None:
+    storage = MemoryStorage()
+    log = open_log(storage)
+    append(log, 2)
+    append(log, 1)
+    storage.crash()
+    assert not recovered(storage)[0].is_marked
+    open_log(storage)
+
+    assert recovered(storage)[0].is_marked
 
 
 def damage(storage: MemoryStorage) -> Damaged:

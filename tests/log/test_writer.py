@@ -147,6 +147,15 @@ def test_a_new_segment_is_durable_before_its_first_frame() -> None:
     ]
 
 
+def test_a_clean_close_leaves_a_durable_mark() -> None:
+    storage = MemoryStorage()
+    with open_log(storage) as log:
+        append(log, 2)
+    storage.crash()
+
+    assert recovered(storage)[0].is_marked
+
+
 def test_a_log_goes_on_after_a_clean_close_without_growing() -> None:
     storage = MemoryStorage()
     with open_log(storage) as log:
@@ -249,7 +258,8 @@ def test_what_a_full_disk_refused_stays_refused_after_a_crash() -> None:
     queue(log, 2)
     with pytest.raises(DiskFull):
         write(log)
-    storage.crash(lambda name, page: True)
+    # What was written survives, and its cut does not unless it was synced.
+    storage.crash(lambda name, page: page is not None)
 
     assert [each.lsn for each in recovered(storage)[1]] == [1]
 
