@@ -4,12 +4,28 @@ import type { GenericId as Id } from "convex/values";
 
 export declare const api: {
   "channels": {
+    /** The channel of this name; a new one if there is none yet. */
     "get_or_create": FunctionReference<"mutation", "public", { "name": string }, Id<"channels">>;
+    /** Every channel, oldest first. */
     "list": FunctionReference<"query", "public", {}, Array<{ "_id": Id<"channels">, "_creationTime": number, "name": string }>>;
   };
   "messages": {
+    /** Like a message once more.  Returns how many likes it has now. */
     "like": FunctionReference<"mutation", "public", { "message": Id<"messages"> }, number>;
+    /**
+     * The newest messages of a channel, newest first.
+     *
+     * A query is live: relive remembers which part of which index it read, and runs it again when a
+     * mutation writes there.  A message in another channel does not wake this one up.
+     */
     "list": FunctionReference<"query", "public", { "channel": Id<"channels">, "limit"?: number }, Array<{ "_id": Id<"messages">, "_creationTime": number, "channel": Id<"channels">, "author": string, "body": string, "likes": number }>>;
+    /**
+     * Write a message.
+     *
+     * A mutation is a transaction: when it raises, nothing that it wrote has happened.  What
+     * `ApplicationError` carries reaches the client as data, so that the page can tell one problem
+     * from another; any other exception reaches it as an opaque server error.
+     */
     "send": FunctionReference<"mutation", "public", { "channel": Id<"channels">, "author": string, "body": string }, Id<"messages">>;
   };
 };

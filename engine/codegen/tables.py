@@ -1,0 +1,77 @@
+"""``dataModel.d.ts``: each table's document, its field paths and its indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ..app import TableClass
+from ..shapes import ObjectOf, RecordOf, Shape, UnionOf
+from .types import Side, TypeWriter, fields_of, is_recurrence, quoted
+
+IMPORTS = """\
+import type { DocumentByName, SystemTableNames, TableNamesInDataModel } from "convex/server";
+import type { GenericId } from "convex/values";
+"""
+NAMES = """\
+export type TableNames = TableNamesInDataModel<DataModel>;
+export type Doc<T extends TableNames> = DocumentByName<DataModel, T>;
+export type Id<T extends TableNames | SystemTableNames> = GenericId<T>;
+"""
+RESERVED = frozenset(
+    {
+        *("DocumentByName", "SystemTableNames", "TableNamesInDataModel", "GenericId"),
+        *("DataModel", "TableNames", "Doc", "Id", "Array", "ArrayBuffer", "Record"),
+    }
+)
+
+
+def data_model_types(tables: Iterable[TableClass]) -> str:
+    """The declaration of ``DataModel`` and of the types that follow from it."""
+    writer = TypeWriter("GenericId", RESERVED)
+    entries = [line for table in sorted(tables, key=lambda table: table.name) for line in entry(table, writer)]
+    model = "\n".join(["export type DataModel = {", *entries, "};"]) if entries else "export type DataModel = {};"
+    named = [f"type {name} = {members};\n" for name, members in writer.declarations.items()]
+    return IMPORTS + "\n" + "".join([*named, "\n"] if named else []) + model + "\n" + NAMES
+
+
+def entry(table: TableClass, writer: TypeWriter) -> Iterator[str]:
+    yield f"  {quoted(table.name)}: {{"
+    yield f"    document: {writer.type_of(table.shape, Side.SERVER)};"
+    yield f"    fieldPaths: {' | '.join(dict.fromkeys(field_paths(table.shape, '')))};"
+    yield "    indexes: {"
+    yield '      "by_id": ["_id"];'
+    yield '      "by_creation_time": ["_creationTime"];'
+    yield from indexes(table)
+    yield "    };"
+    yield "    searchIndexes: {};"
+    yield "    vectorIndexes: {};"
+    yield "  };"
+
+
+def indexes(table: TableClass) -> Iterator[str]:
+    stored = dict(zip(table.cls.__struct_fields__, table.cls.__struct_encode_fields__, strict=True))
+    for name, index in table.cls.__indexes__.items():
+        fields = [quoted(stored[field]) for field in index.fields]
+        yield f"      {quoted(name)}: [{', '.join([*fields, quoted('_creationTime')])}];"
+
+
+def field_paths(shape: Shape, prefix: str) -> Iterator[str]:
+    """Every path into a document, as a type: ``"author"``, ``"author.name"``, `tags.${string}`."""
+    match shape:
+        case ObjectOf() if not is_recurrence(shape):
+            for field in fields_of(shape):
+                path = f"{prefix}{field.name}"
+                yield quoted(path)
+                yield from field_paths(field.shape, f"{path}.")
+        case RecordOf():
+            yield "`" + escaped(prefix) + "${string}`"
+        case UnionOf(variants):
+            for variant in variants:
+                yield from field_paths(variant, prefix)
+        case _:
+            pass
+
+
+def escaped(text: str) -> str:
+    """Text inside a template literal."""
+    return quoted(text)[1:-1].replace('\\"', '"').replace("`", "\\`").replace("${", "\\${")

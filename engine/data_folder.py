@@ -1,0 +1,205 @@
+"""The data folder: where one deployment keeps its log, and what it was given on its first start.
+
+    <folder>/settings.json    instance name, hash seed, secret, admin key; mode 0600
+    <folder>/url              where it is being served, while it is
+    <folder>/log/             segments
+    <folder>/.gitignore       keeps all of it out of repositories
+
+The settings are written once, whole and durable, before anything depends on them: entries can only
+be replayed with the hash seed and the secret under which they were made.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+from attrs import define, field, frozen
+
+from ..log.segment import segment_names
+from ..log.storage import FolderStorage
+from ..protocol.errors import ReliveError
+from .determinism import hash_seed
+from .determinism.real import real_entropy
+from .server.admin import AdminKey
+
+SETTINGS = "settings.json"
+URL = "url"
+LOG = "log"
+FORMAT = 1
+SECRET_BYTES = 32
+ADMIN_KEY_BYTES = 32
+NAME_BYTES = 3
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+
+@define(auto_exc=True)
+class DataFolderInvalid(ReliveError):
+    """The folder is not a data folder, or not a whole one.  Name another, or restore it."""
+
+    folder: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.problem}"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What the settings file holds.  Secrets are hexadecimal."""
+
+    format: int
+    instance_name: str
+    hash_seed: int
+    secret: str
+    admin_key: str
+
+    def problem(self) -> str | None:
+        if self.format != FORMAT:
+            return f"format {self.format}, but this relive reads format {FORMAT}: use the one that wrote it"
+        if not 0 < self.hash_seed <= hash_seed.SEED_MAX:
+            return f"the hash seed must be from 1 to {hash_seed.SEED_MAX}"
+        if len(self.secret) != 2 * SECRET_BYTES or set(self.secret) - set("0123456789abcdef"):
+            return f"the secret must be {2 * SECRET_BYTES} hexadecimal digits"
+        if not self.admin_key.startswith(f"{self.instance_name}|"):
+            return "the admin key must begin with the instance name and a bar"
+        return None
+
+
+@frozen
+class DataFolder:
+    folder: Path
+    instance_name: str
+    hash_seed: int
+    """What ``PYTHONHASHSEED`` must be wherever handlers run."""
+    secret: bytes = field(repr=False)
+    admin_key: AdminKey
+
+    @classmethod
+    def open(cls, folder: Path, entropy: Callable[[int], bytes] = real_entropy) -> DataFolder:
+        """The data folder at that place, made if there is none.  Safe if two processes do it at once.
+
+        Raises DataFolderInvalid, OSError.
+        """
+        make_folder(folder)
+        with locked(folder):
+            if not (folder / SETTINGS).exists():
+                if segment_names(FolderStorage(folder / LOG)):
+                    problem = f"{SETTINGS} is missing, and without it the log cannot be replayed: restore it"
+                    raise DataFolderInvalid(str(folder), problem)
+                write_durably(folder / ".gitignore", b"*\n")
+                write_durably(folder / SETTINGS, encode(new_settings(entropy)))
+        return cls.read(folder)
+
+    @classmethod
+    def read(cls, folder: Path) -> DataFolder:
+        """The data folder at that place; makes and changes nothing.
+
+        Raises DataFolderInvalid if there is none, OSError.
+        """
+        path = folder / SETTINGS
+        try:
+            settings = msgspec.json.decode(path.read_bytes(), type=Settings)
+        except (FileNotFoundError, NotADirectoryError):
+            problem = f"this is no data folder, for it has no {SETTINGS}; `relive serve APP --data {folder}` makes one"
+            raise DataFolderInvalid(str(folder), problem) from None
+        except msgspec.DecodeError as error:
+            raise DataFolderInvalid(str(path), f"{error}: restore the file from a backup") from None
+        problem_found = settings.problem()
+        if problem_found is not None:
+            raise DataFolderInvalid(str(path), f"{problem_found}: restore the file from a backup")
+        return cls(
+            folder,
+            settings.instance_name,
+            settings.hash_seed,
+            bytes.fromhex(settings.secret),
+            AdminKey(settings.admin_key),
+        )
+
+    @property
+    def settings_file(self) -> Path:
+        return self.folder / SETTINGS
+
+    @property
+    def storage(self) -> FolderStorage:
+        """Where the log's segments are."""
+        return FolderStorage(self.folder / LOG)
+
+    @property
+    def url(self) -> str | None:
+        """Where the database is being served, or was when a crash ended it; None if nowhere."""
+        try:
+            return (self.folder / URL).read_text(encoding="utf-8").strip() or None
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def served_at(self, url: str) -> Iterator[None]:
+        """Let others find the server while it runs."""
+        (self.folder / URL).write_text(f"{url}\n", encoding="utf-8")
+        try:
+            yield
+        finally:
+            (self.folder / URL).unlink(missing_ok=True)
+
+
+def new_settings(entropy: Callable[[int], bytes]) -> Settings:
+    name = f"relive-{entropy(NAME_BYTES).hex()}"
+    return Settings(
+        format=FORMAT,
+        instance_name=name,
+        hash_seed=hash_seed.from_entropy(entropy(4)),
+        secret=entropy(SECRET_BYTES).hex(),
+        admin_key=f"{name}|{entropy(ADMIN_KEY_BYTES).hex()}",
+    )
+
+
+def encode(settings: Settings) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n"
+
+
+def make_folder(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    try:
+        folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise DataFolderInvalid(str(folder), "a file is in the way: name another folder") from None
+    sync_folder(folder.parent)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One process at a time.  Waits; nobody holds it for longer than it takes to write a file."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """All of the file or nothing of it, whatever happens meanwhile; readable for its owner only."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    with suppress(FileNotFoundError):
+        unfinished.unlink()  # A crash left it.
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    with open(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
