@@ -17,6 +17,7 @@ endpoint         one function: binds arguments, checks results
 documents        Python objects to values and back; read-only containers
 table_codec      one table: reads, checks, orders and writes its documents
 spec             tables and functions as plain values, for the log and for generators
+codegen          clients' types, generated from the hints
 
 A transaction, from the inside out:
 
@@ -36,6 +37,7 @@ All of it together:
 catalog          which tables there are, and the number of each
 live_queries     live queries, evaluated when somebody waits, once for all watchers
 database         log, actors, deployed app and live queries, assembled
+data_folder      where a deployment keeps its log, and what it was given on its first start
 env              the door through which clock and randomness come in
 determinism      runs handlers so that they can be run again with the same outcome
 server           websockets and HTTP on one port
