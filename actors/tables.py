@@ -74,17 +74,20 @@ class Tables:
         new = table.definition.decode(write.document) if write.document is not None else None
         return table.change(write.id, new)
 
-    def redefine(self, define: Callable[[str], TableDefinition], documents: Mapping[str, Mapping[str, object]]) -> None:
+    def redefine(
+        self, define: Callable[[str], TableDefinition], documents: Mapping[str, Mapping[str, Version]]
+    ) -> None:
         """Order every table anew under other definitions.
 
         ``documents`` holds, by table and id, each document as the new definitions read it.  The
-        versions stay the same objects: only how they are read changes, not what was written.
+        versions served stay the same objects: only how they are read changes, not what was written.
         """
         self.define = define
         for name, table in self.by_name.items():
             fresh = Table.empty(define(name))
             for id, version in table.versions.items():
-                version.document, version.json = documents[name][id], None
+                read = documents[name][id]
+                version.document, version.stored, version.json = read.document, read.stored, None
                 fresh.move(id, version, [(key.name.index, None, key.new) for key in fresh.change(id, version).keys])
             self.by_name[name] = fresh
 

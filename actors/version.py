@@ -30,6 +30,8 @@ class Version:
     lsn: LSN = LSN(0)
     json: bytes | None = None
     """Canonical JSON of the document, made when it is first sent and shared from then on."""
+    stored: object = None
+    """The document as the log holds it, where the deployed code fills in defaults; None elsewhere."""
 
 
 class KeyChange(NamedTuple):

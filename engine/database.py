@@ -20,14 +20,14 @@ from ..actors.newest import Recovery
 from ..actors.runtime import InThread, Runtime
 from ..actors.subscriptions import Subscriptions
 from ..actors.tables import Tables
-from ..actors.version import TableDefinition
+from ..actors.version import TableDefinition, Version
 from ..log.entry import BEFORE_FIRST, LSN, Cause, Kind, Timestamp
 from ..log.log import Log
 from ..log.storage import Storage
 from ..protocol import cbor
 from .app import App
 from .attempt import SEED_BYTES
-from .catalog import Catalog
+from .catalog import TABLES, Catalog
 from .determinism.gate import Run
 from .documents import id_check, to_value
 from .env import Env
@@ -56,6 +56,8 @@ class Database:
     deployed: bytes
     """Hash of the bundle that the log says is deployed."""
     env: Env
+    past_from: LSN
+    """The first entry as of which the deployed code can read: what came before was read by other code."""
 
     @classmethod
     def open(
@@ -100,7 +102,7 @@ class Database:
         runtime = Runtime.start(log, tables, recovery.requests, in_thread)
         executor = Executor(runtime, catalog, env, secret, app, codecs)
         live: LiveQueries[Any] = LiveQueries(executor, Subscriptions(tables.position))
-        database = cls(log, runtime, catalog, executor, live, recovery.code, env)
+        database = cls(log, runtime, catalog, executor, live, recovery.code, env, tables.position)
         database.record_deployment(app)
         return database
 
@@ -119,23 +121,28 @@ class Database:
         codecs = codecs_of(app, self.catalog)
         documents = self.reread(codecs)
         self.record_deployment(app)
-        self.runtime.tables.redefine(definer(codecs), documents)
+        # With the numbers of new tables, written a moment ago.
+        tables = self.runtime.tables
+        documents[TABLES] = tables.table(TABLES).versions
+        tables.redefine(definer(codecs), documents)
+        self.past_from = tables.position
         self.runtime.forget_past()
         self.executor.app, self.executor.codecs = app, codecs
         self.runtime.rewind()
 
-    def reread(self, codecs: Mapping[str, TableCodec]) -> dict[str, dict[str, object]]:
+    def reread(self, codecs: Mapping[str, TableCodec]) -> dict[str, dict[str, Version]]:
         """Every stored document as other code reads it.  Raises SchemaMismatch."""
         offenders = Offenders()
-        documents: dict[str, dict[str, object]] = {}
+        documents: dict[str, dict[str, Version]] = {}
         for name, table in self.runtime.tables.by_name.items():
             codec = codecs.get(name) or untyped(name)
             read = documents[name] = {}
             for id, version in table.versions.items():
-                fields = to_value(version.document)
+                # As the log holds it: what the code before filled in is not the document's own.
+                fields = to_value(version.document if version.stored is None else version.stored)
                 assert isinstance(fields, dict)
                 try:
-                    read[id] = codec.make(fields).document
+                    read[id] = codec.make(fields)
                 except DocumentInvalid as error:
                     offenders.add(name, id, error)
         offenders.require_none()
@@ -179,14 +186,15 @@ class Database:
     def past(self, ts: int) -> tuple[Overlay, LSN]:
         """The database as of ``ts``, in nanoseconds.  Raises TooLongAgo if it is not held any more."""
         tail = self.runtime.tail
-        lsn = tail.head
+        lsn, known = tail.head, ts >= tail.head_ts
         for committed in tail.newest_first():
-            if committed.entry.ts <= ts:
+            known = committed.entry.ts <= ts
+            if known:
                 break
             lsn = LSN(committed.entry.lsn - 1)
-        else:
-            if tail.commits and tail.commits[0].entry.lsn > 1:
-                raise TooLongAgo(ts, tail.commits[0].entry.ts)
+        # Before the oldest commit that is held, only the empty database is certain.
+        if lsn < self.past_from or not (known or lsn == BEFORE_FIRST):
+            raise TooLongAgo(ts, tail.commits[0].entry.ts if tail.commits else tail.head_ts)
         return Overlay.of_the_past(self.runtime.tables, tail, lsn), lsn
 
 

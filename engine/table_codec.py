@@ -19,7 +19,7 @@ from ..protocol.values import Value, depth, size
 from .documents import IdCheck, convert, freeze, holds_containers, to_value
 from .errors import DocumentInvalid
 from .schema import UNSET, Document
-from .shapes import ObjectOf
+from .shapes import ObjectOf, walk
 
 SCALARS = (str, int, float, bool, bytes, type(None))
 
@@ -36,6 +36,10 @@ class TableCodec:
     containers: bool = field(init=False)
     stored_names: dict[str, str] = field(init=False)
     """Field names in Python to those stored."""
+    defaulted: frozenset[str] = field(init=False)
+    """Stored names of fields that the class fills in."""
+    defaulted_inside: bool = field(init=False)
+    """Records inside the documents may be filled in, too."""
 
     def __attrs_post_init__(self) -> None:
         indexes = self.cls.__indexes__ if self.cls is not None else {}
@@ -53,6 +57,15 @@ class TableCodec:
             if self.cls is None
             else dict(zip(self.cls.__struct_fields__, self.cls.__struct_encode_fields__, strict=True))
         )
+        own = self.shape.fields if self.shape is not None else ()
+        self.defaulted = frozenset(f.name for f in own if f.optional and not f.missing)
+        self.defaulted_inside = any(
+            f.optional
+            for own_field in own
+            for part in walk(own_field.shape)
+            if isinstance(part, ObjectOf)
+            for f in part.fields
+        )
 
     def make(self, fields: dict[str, Value]) -> Version:
         """A version of normalized fields, ``_id`` and ``_creationTime`` included.
@@ -67,7 +80,10 @@ class TableCodec:
                 raise InvalidValue("$", f"nested more than {limits.DOCUMENT_DEPTH_MAX} deep")
             if self.check_ids is not None:
                 self.check_ids(fields, "$")
-            return Version(str(fields["_id"]), self.typed(fields), bytes_)
+            version = Version(str(fields["_id"]), self.typed(fields), bytes_)
+            if not self.defaulted <= fields.keys() or (self.defaulted_inside and self.fields(version) != fields):
+                version.stored = fields
+            return version
         except InvalidValue as error:
             raise DocumentInvalid(self.name, str(error)) from None
 
