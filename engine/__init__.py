@@ -37,6 +37,7 @@ All of it together:
 catalog          which tables there are, and the number of each
 live_queries     live queries, evaluated when somebody waits, once for all watchers
 database         log, actors, deployed app and live queries, assembled
+reloader         deploys the source of a running app again when it has changed
 data_folder      where a deployment keeps its log, and what it was given on its first start
 env              the door through which clock and randomness come in
 determinism      runs handlers so that they can be run again with the same outcome

@@ -1,6 +1,9 @@
 """relive: a reactive backend in Python.
 
 What a developer imports: the decorators, the base classes, the contexts, the errors.
+
+cli       the command line: ``relive``
+__main__  the same as ``python -m relive``
 """
 
 from __future__ import annotations
