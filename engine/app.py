@@ -12,9 +12,11 @@ import logging
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import msgspec
 from attrs import define, frozen
 
 from ..protocol import paths
@@ -58,18 +60,18 @@ def load_app(folder: Path) -> App:
     warnings = check_source(bundle)
     package = package_name(folder)
     driver.add_root(str(bundle.folder))
-    modules = import_modules(package, bundle)
-    for module in modules.values():
-        for complaint in frozen_state.seal(module):
-            raise AppInvalid(complaint, "handlers may change nothing but the database")
-    return App(
-        bundle.folder.name,
-        bundle,
-        bundle.hash,
-        {table.name: table for table in find_tables(modules)},
-        {endpoint.path: endpoint for endpoint in find_endpoints(modules)},
-        tuple(warnings),
-    )
+    with imported(package, bundle) as modules:
+        for module in modules.values():
+            for complaint in frozen_state.seal(module):
+                raise AppInvalid(complaint, "handlers may change nothing but the database")
+        return App(
+            bundle.folder.name,
+            bundle,
+            bundle.hash,
+            {table.name: table for table in find_tables(modules)},
+            {endpoint.path: endpoint for endpoint in find_endpoints(modules)},
+            tuple(warnings),
+        )
 
 
 def check_source(bundle: Bundle) -> list[str]:
@@ -89,21 +91,28 @@ def check_source(bundle: Bundle) -> list[str]:
     return [str(finding) for finding in findings if finding.level == "warning"]
 
 
-def import_modules(package: str, bundle: Bundle) -> dict[str, ModuleType]:
-    """Import every module of the bundle, by ``folder/module``."""
+@contextmanager
+def imported(package: str, bundle: Bundle) -> Iterator[dict[str, ModuleType]]:
+    """Every module of the bundle, by ``folder/module``; after an error inside, none of them is left."""
     before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == package}
     importer = BundleImporter(package, bundle)
     importer.install()
+    try:
+        yield import_modules(package, bundle)
+    except BaseException:
+        restore(importer, before)
+        raise
+
+
+def import_modules(package: str, bundle: Bundle) -> dict[str, ModuleType]:
     try:
         return {
             name: importlib.import_module(f"{package}.{name.replace('/', '.')}".removesuffix(".__init__"))
             for name in bundle.source
         }
     except AppInvalid:
-        restore(importer, before)
         raise
-    except Exception as error:
-        restore(importer, before)
+    except (Exception, SystemExit) as error:
         raise AppInvalid(where_of(error, bundle), f"{type(error).__name__}: {error}") from error
 
 
@@ -118,10 +127,10 @@ def restore(importer: BundleImporter, modules: Mapping[str, ModuleType]) -> None
             sys.meta_path.insert(0, loader)
 
 
-def where_of(error: Exception, bundle: Bundle) -> str:
+def where_of(error: BaseException, bundle: Bundle) -> str:
     """The innermost line of the app in a traceback."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename.startswith(str(bundle.folder))]
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(bundle.folder)]
     if not own:
         return str(bundle.folder)
     return f'File "{own[-1].filename}", line {own[-1].lineno}, in {own[-1].name}'
@@ -139,7 +148,9 @@ def find_tables(modules: Mapping[str, ModuleType]) -> Iterator[TableClass]:
                 continue
             check_table(name, value, names.get(name))
             names[name] = value
-            yield TableClass(name, value, object_shape(value, value.__name__))
+            shape = object_shape(value, value.__name__)
+            check_supported(value)
+            yield TableClass(name, value, shape)
 
 
 def check_table(name: str, cls: type[Document], other: type[Document] | None) -> None:
@@ -153,6 +164,14 @@ def check_table(name: str, cls: type[Document], other: type[Document] | None) ->
     for field in cls.__struct_encode_fields__:
         if field.startswith(("_", "$")) and field not in ("_id", "_creationTime"):
             raise AppInvalid(where, f"field `{field}`: names that begin with _ or $ belong to the system")
+
+
+def check_supported(cls: type[Document]) -> None:
+    """What msgspec cannot check should stop a deploy, not a call."""
+    try:
+        msgspec.json.Decoder(cls, dec_hook=lambda hint, obj: obj)
+    except TypeError as error:
+        raise AppInvalid(f"{cls.__module__}.{cls.__name__}", str(error)) from None
 
 
 def find_endpoints(modules: Mapping[str, ModuleType]) -> Iterator[Endpoint]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, assert_never
 
 import msgspec
 
@@ -18,9 +18,20 @@ from ..protocol import ids
 from ..protocol.errors import InvalidId, InvalidValue
 from ..protocol.values import Int64, Value, normalize, step
 from .schema import UNSET
-from .shapes import ANY, ArrayOf, IdOf, ObjectOf, RecordOf, Shape, UnionOf, walk
+from .shapes import ANY, ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf, walk
 
 T = TypeVar("T")
+
+KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "null": type(None),
+    "int": int,
+    "float": (int, float),
+    "int64": Int64,
+    "boolean": bool,
+    "string": str,
+    "bytes": bytes,
+}
+"""What a value of each kind is in Python, as far as variants of a union have to be told apart."""
 
 READ_ONLY = "documents are read-only; use ctx.db.patch(), or copy it first"
 
@@ -36,6 +47,9 @@ class FrozenList(list[Any]):
     __setitem__ = __delitem__ = __iadd__ = __imul__ = read_only
     append = extend = insert = pop = remove = clear = sort = reverse = read_only
 
+    def __reduce__(self) -> tuple[type, tuple[list[Any]]]:
+        return list, (list(self),)  # What `copy` makes may be changed.
+
 
 class FrozenDict(dict[str, Any]):
     """An object inside a document, or a document of a table without a class."""
@@ -43,6 +57,9 @@ class FrozenDict(dict[str, Any]):
     __slots__ = ()
     __setitem__ = __delitem__ = __ior__ = read_only
     update = pop = popitem = clear = setdefault = read_only
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
+        return dict, (dict(self),)
 
 
 def plain(obj: object) -> object:
@@ -76,7 +93,7 @@ def to_value(obj: object, path: str = "$") -> Value:
 
 def strict_hook(hint: type, obj: object) -> object:
     """For arguments: a number is not an Int64."""
-    if hint is Int64 and isinstance(obj, Int64):
+    if hint is object or (hint is Int64 and isinstance(obj, Int64)):
         return obj
     raise TypeError(f"Expected `{hint.__name__}`, got `{type(obj).__name__}`")
 
@@ -91,7 +108,9 @@ def lenient_hook(hint: type, obj: object) -> object:
 def convert(value: Value, hint: Any, *, strict: bool = False) -> Any:
     """An instance of ``hint`` made of ``value``.  Raises InvalidValue with the path."""
     try:
-        return msgspec.convert(value, hint, dec_hook=strict_hook if strict else lenient_hook)
+        hook = strict_hook if strict else lenient_hook
+        # Bytes are a kind of their own: text is not taken for base64.
+        return msgspec.convert(value, hint, dec_hook=hook, builtin_types=(bytes,))
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `")
         raise InvalidValue(path.rstrip("`") or "$", problem) from None
@@ -102,11 +121,13 @@ def freeze(obj: T) -> T:
     if isinstance(obj, msgspec.Struct):
         for name in obj.__struct_fields__:
             item = getattr(obj, name)
-            if isinstance(item, (list, dict, msgspec.Struct)):
+            if isinstance(item, (list, dict, tuple, msgspec.Struct)):
                 msgspec.structs.force_setattr(obj, name, freeze(item))
         return obj
     if isinstance(obj, list):
         return FrozenList([freeze(item) for item in obj])  # type: ignore[return-value]
+    if isinstance(obj, tuple):
+        return tuple(freeze(item) for item in obj)  # type: ignore[return-value]
     if isinstance(obj, dict):
         return FrozenDict({key: freeze(item) for key, item in obj.items()})  # type: ignore[return-value]
     return obj
@@ -168,14 +189,27 @@ def could_be(value: Value, shape: Shape) -> bool:
     match shape:
         case IdOf():
             return isinstance(value, str)
+        case Scalar(name):
+            return name == "any" or isinstance(value, KINDS[name])
+        case LiteralOf(literal):
+            return type(value) is type(literal) and value == literal
         case ArrayOf():
             return isinstance(value, list)
         case ObjectOf(_, fields):
-            return isinstance(value, dict) and all(f.name in value for f in fields if not f.optional)
+            return isinstance(value, dict) and all(fits_field(value, f) for f in fields if not f.optional)
         case RecordOf():
             return isinstance(value, dict)
+        case UnionOf(variants):
+            return any(could_be(value, variant) for variant in variants)
         case _:
-            return not isinstance(value, (list, dict))
+            assert_never(shape)
+
+
+def fits_field(value: Mapping[str, Value], field: Field) -> bool:
+    """The field is there, and says what it must if it tells variants apart."""
+    if field.name not in value:
+        return False
+    return not isinstance(field.shape, LiteralOf) or could_be(value[field.name], field.shape)
 
 
 def check_id(value: Value, table: str, number: int, path: str) -> None:

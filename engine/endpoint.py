@@ -68,7 +68,8 @@ class Endpoint:
             if self.returns_documents:
                 msgspec.convert(result, self.returns_hint)
             else:
-                convert(to_value(result), self.returns_hint)
+                # Strictly: it is the handler's own value that is sent, so an Int64 has to be one.
+                convert(to_value(result), self.returns_hint, strict=True)
         except InvalidValue as error:
             raise ReturnsValidationError(self.path, str(error)) from None
         except msgspec.ValidationError as error:
@@ -103,9 +104,10 @@ def endpoint_of(path: str, function: AnyFunction) -> Endpoint:
         arguments_type = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True, frozen=True)
         # Builds the decoder now: what msgspec cannot check should stop a deploy, not a call.
         msgspec.json.Decoder(arguments_type, dec_hook=lambda hint, obj: obj)
+        returns_hint = hints.get("return", Any)
+        msgspec.json.Decoder(returns_hint, dec_hook=lambda hint, obj: obj)
     except TypeError as error:
         raise AppInvalid(where, str(error)) from None
-    returns_hint = hints.get("return", Any)
     returns = shape_of(returns_hint, f"{where}, result")
     return Endpoint(
         path, function, ObjectOf(arguments_type, tuple(shapes), None), returns, arguments_type, returns_hint

@@ -6,20 +6,21 @@ import traceback
 from hashlib import sha256
 from pathlib import Path
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..protocol import json
 from ..protocol.errors import InvalidValue
 from .determinism.errors import Interruption
 from .documents import to_value
 from .errors import ApplicationError, FunctionError
+from .results import sendable
 
 REQUEST_ID_DIGITS = 16
 
 
 @frozen
 class Failure:
-    text: str
+    text: str = field(converter=sendable)
     """Without the request id: the same failure has the same text every time."""
     data: bytes | None
     """JSON of an application error's data; None for any other failure."""
@@ -75,8 +76,9 @@ def frames(error: BaseException, folder: Path) -> str:
     """The lines of the app that the error passed, innermost last, named relative to the app."""
     lines = []
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith(str(folder)):
-            lines.append(f'  File "{Path(frame.filename).relative_to(folder)}", line {frame.lineno}, in {frame.name}')
+        path = Path(frame.filename)
+        if path.is_relative_to(folder):
+            lines.append(f'  File "{path.relative_to(folder)}", line {frame.lineno}, in {frame.name}')
     return "\n".join(lines)
 
 

@@ -73,4 +73,9 @@ def document_tree(document: object, version: Version | None) -> msgspec.Raw:
 
 def log_lines(logs: list[tuple[str, str]]) -> tuple[str, ...]:
     """Log lines in the form that clients take apart: ``[LEVEL] 'text'``."""
-    return tuple(f"[{level}] '{text}'" for level, text in logs)
+    return tuple(f"[{level}] '{sendable(text)}'" for level, text in logs)
+
+
+def sendable(text: str) -> str:
+    """Text that any codec can write: half of a surrogate pair is spelled out."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

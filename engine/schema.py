@@ -141,6 +141,8 @@ class DocumentMeta(msgspec.StructMeta):
         cls.__table__ = table or table_name(name)
         cls.__indexes__ = {**getattr(cls, "__indexes__", {}), **indexes}
         for key, made in indexes.items():
+            if not all(id(declaration) in declared for declaration in made.fields):
+                raise TypeError(f"{name}.{key}: index() takes fields that the same class declares")
             made.fields = tuple(declared[id(declaration)] for declaration in made.fields)
             made.name, made.table = key, cls
         return cls
@@ -149,7 +151,13 @@ class DocumentMeta(msgspec.StructMeta):
 def declare_fields(namespace: dict[str, Any]) -> dict[int, str]:
     """Replace declarations by what msgspec understands; their names, by identity."""
     names: dict[int, str] = {}
-    for key in namespace.get("__annotations__", {}):
+    hints = namespace.get("__annotations__", {})
+    for key, value in namespace.items():
+        if hasattr(value, "stored_name") and key not in hints:
+            raise TypeError(f"`{key} = field(...)` needs a type, as `{key}: str = field()`")
+    for key in hints:
+        if key in SYSTEM_FIELDS and namespace.get("__module__") != __name__:
+            raise TypeError(f"`{key}` is given by the database: choose another name")
         declaration: Any = namespace.get(key)
         if not hasattr(declaration, "stored_name"):
             continue
