@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from ..actors.version import Version
 from ..protocol import ids
-from ..protocol.errors import InvalidId
+from ..protocol.errors import InvalidId, InvalidValue
 from ..protocol.values import Value, equal
 from .catalog import TABLES
 from .documents import to_value
@@ -151,7 +151,7 @@ class DatabaseWriter(DatabaseReader):
             if item is UNSET:
                 value.pop(stored, None)
             else:
-                value[stored] = to_value(item, f"$.{stored}")
+                value[stored] = stored_value(table, item, f"$.{stored}")
         return self._store(codec, old, value)
 
     def _store(self, codec: TableCodec, old: Version, value: dict[str, Value]) -> Any:
@@ -164,7 +164,7 @@ class DatabaseWriter(DatabaseReader):
         return self._run.put(codec, value).document
 
     def _fields(self, codec: TableCodec, document: object) -> dict[str, Value]:
-        value = to_value(document)
+        value = stored_value(codec.name, document, "$")
         if not isinstance(value, dict):
             raise DocumentInvalid(codec.name, f"a document is an object, not {type(document).__name__}")
         if isinstance(document, Mapping):
@@ -181,6 +181,13 @@ class DatabaseWriter(DatabaseReader):
         if name == TABLES or name.startswith("_"):
             raise DocumentInvalid(name, "system tables are read-only")
         return self._run.codec(name), self._run.number_for_writing(name)
+
+
+def stored_value(table: str, item: object, path: str) -> Value:
+    try:
+        return to_value(item, path)
+    except InvalidValue as error:
+        raise DocumentInvalid(table, str(error)) from None
 
 
 def table_of(cls: type[Document]) -> str:
