@@ -13,13 +13,12 @@ Invariants
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from typing import assert_never
 
 from attrs import Factory, define
 
 from ..log.encoding import encode, entry_hash
-from ..log.entry import LSN, Entry, KeyRange, Timestamp, Write
+from ..log.entry import BEFORE_FIRST, LSN, Entry, KeyRange, Timestamp, Write
 from .errors import AlreadyCommitted, Conflict, WritesRefused
 from .messages import Answer, Append, Apply, Commit, Durable, Effect, NotWritten, Undo
 from .requests import Requests
@@ -44,18 +43,19 @@ class Committer:
     """Why the disk refused the last entries; empty while it takes them."""
     refused_until: Timestamp = Timestamp(0)
 
-    def receive(self, message: Commit | Durable | NotWritten) -> Iterator[Effect]:
+    def receive(self, message: Commit | Durable | NotWritten) -> tuple[Effect, ...]:
         match message:
             case Commit():
-                yield from self.commit(message)
+                return self.commit(message)
             case Durable(lsn):
                 self.advance(lsn)
+                return ()
             case NotWritten():
-                yield from self.take_back(message)
+                return self.take_back(message)
             case _:
                 assert_never(message)
 
-    def commit(self, request: Commit) -> Iterator[Effect]:
+    def commit(self, request: Commit) -> tuple[Effect, ...]:
         """Raises Conflict, AlreadyCommitted or WritesRefused, having changed nothing."""
         self.refuse_while_full(request.now)
         self.validate(request)
@@ -66,9 +66,7 @@ class Committer:
         self.in_flight.append((entry.lsn, entry_hash(encoded)))
         self.tail.push(committed)
         self.tail.trim(self.durable, Timestamp(ts - TAIL_NS))
-        yield Append(entry, encoded)
-        yield Apply(committed)
-        yield Answer(entry.lsn, ts)
+        return Append(entry, encoded), Apply(committed), Answer(entry.lsn, ts)
 
     def refuse_while_full(self, now: Timestamp) -> None:
         if self.refused and now < self.refused_until:
@@ -97,8 +95,10 @@ class Committer:
 
     def entry(self, request: Commit, lsn: LSN, ts: Timestamp) -> Entry:
         writes = tuple(
-            Write(change.table, change.id, change.old.lsn if change.old is not None else LSN(0), document)
-            for change, document in zip(request.changes, request.documents, strict=True)
+            [
+                Write(change.table, change.id, change.old.lsn if change.old is not None else BEFORE_FIRST, document)
+                for change, document in zip(request.changes, request.documents, strict=True)
+            ]
         )
         return Entry(
             lsn,
@@ -129,13 +129,15 @@ class Committer:
             self.durable, self.durable_hash = self.in_flight.popleft()
         self.refused = ""
 
-    def take_back(self, message: NotWritten) -> Iterator[Effect]:
+    def take_back(self, message: NotWritten) -> tuple[Effect, ...]:
         assert message.durable == self.durable, (message.durable, self.durable)
         self.refused = message.problem
         self.refused_until = Timestamp(self.tail.head_ts + REFUSE_NS)
         self.in_flight.clear()
+        undone = []
         while self.tail.head > self.durable:
-            yield Undo(self.tail.pop())
+            undone.append(Undo(self.tail.pop()))
+        return tuple(undone)
 
     def check(self) -> None:
         assert self.durable <= self.tail.head

@@ -85,7 +85,7 @@ class Runtime:
         """
         self.supervisor.require_health()
         try:
-            effects = tuple(self.committer.receive(request))
+            effects = self.committer.receive(request)
         except AssertionError as error:
             self.supervisor.stop("an invariant of the committer broke", error)
         answer = None
@@ -172,12 +172,12 @@ class Runtime:
                 self.written(durable)
 
     def written(self, durable: LSN) -> None:
-        tuple(self.committer.receive(Durable(durable)))
+        self.committer.receive(Durable(durable))
         for item in self.gate.release(durable):
             item.release()
 
     def not_written(self, problem: str) -> None:
-        for effect in tuple(self.committer.receive(NotWritten(self.committer.durable, problem))):
+        for effect in self.committer.receive(NotWritten(self.committer.durable, problem)):
             self.perform(effect)
         self.log.writer.withdraw()
         self.rewind()

@@ -69,20 +69,21 @@ class TableDefinition:
     keys: Callable[[object], tuple[IndexKey, ...]] = field(eq=False)
     """Keys of a document, one for each of ``indexes``."""
 
+    no_keys: tuple[None, ...] = field(init=False, eq=False)
+    """The keys of no document."""
+
+    @no_keys.default
+    def _no_keys(self) -> tuple[None, ...]:
+        return (None,) * len(self.indexes)
+
     def __attrs_post_init__(self) -> None:
         assert [name.index for name in self.indexes[:2]] == [BY_ID, BY_CREATION_TIME]
 
 
 def change_of(definition: TableDefinition, id: str, old: Version | None, new: Version | None) -> Change:
     """The change from ``old`` to ``new``, with the keys that it moves in every index."""
-    old_keys = definition.keys(old.document) if old is not None else None
-    new_keys = definition.keys(new.document) if new is not None else None
-    keys = tuple(
-        KeyChange(
-            name,
-            None if old_keys is None else old_keys[position],
-            None if new_keys is None else new_keys[position],
-        )
-        for position, name in enumerate(definition.indexes)
-    )
+    nothing = definition.no_keys
+    old_keys = definition.keys(old.document) if old is not None else nothing
+    new_keys = definition.keys(new.document) if new is not None else nothing
+    keys = tuple(map(KeyChange, definition.indexes, old_keys, new_keys))
     return Change(definition.name, id, old, new, keys)

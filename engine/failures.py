@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -37,9 +38,13 @@ def request_id(session: bytes | None, request: int, entropy: bytes) -> str:
     """
     if session is None:
         return entropy.hex()[:REQUEST_ID_DIGITS]
+    return sha256(f"{uuid_text(session)}|{request}".encode()).hexdigest()[:REQUEST_ID_DIGITS]
+
+
+@lru_cache
+def uuid_text(session: bytes) -> str:
     digits = session.hex()
-    uuid = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-    return sha256(f"{uuid}|{request}".encode()).hexdigest()[:REQUEST_ID_DIGITS]
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def failure_of(error: BaseException, folder: Path) -> Failure:

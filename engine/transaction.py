@@ -26,7 +26,8 @@ class Transaction:
     snapshot: LSN
     overlay: Overlay
     usage: Usage = Factory(Usage)
-    points: dict[KeyRange, None] = Factory(dict[KeyRange, None])
+    points: dict[tuple[str, str], None] = Factory(dict[tuple[str, str], None])
+    """Documents looked for by table and id."""
     scans: list[Scan] = Factory(list[Scan])
     handed_out: dict[str, Version] = Factory(dict[str, Version])
     """Versions whose documents the handler was given, by id.
@@ -39,9 +40,8 @@ class Transaction:
 
     def get(self, table: str, id: str) -> Version | None:
         """The document of that id, or None; either way the read set has it."""
-        key = id.encode()
         self.usage.ranged()
-        self.points[KeyRange(IndexName(table, BY_ID), key, key + b"\0")] = None
+        self.points[table, id] = None
         version = self.overlay.find(table, id)
         if version is not None:
             self.usage.read(version.size)
@@ -60,7 +60,10 @@ class Transaction:
 
     def reads(self) -> tuple[KeyRange, ...]:
         """The read set, each range once, in the order of reading."""
-        ranges = dict(self.points)
+        ranges: dict[KeyRange, None] = {}
+        for table, id in self.points:
+            key = id.encode()
+            ranges[KeyRange(IndexName(table, BY_ID), key, key + b"\0")] = None
         for scan in self.scans:
             key_range = scan.read_range()
             if key_range is not None:
