@@ -18,6 +18,7 @@ real_perf_counter_ns = time.perf_counter_ns
 real_thread_time_ns = time.thread_time_ns
 """CPU time of this thread."""
 real_entropy = os.urandom
+real_write = os.write
 real_read_at = getattr(os, "pread", None)
 real_signal = signal.signal
 real_set_timer = getattr(signal, "setitimer", None)

@@ -45,11 +45,16 @@ Watcher = tuple["Connection", int]
 
 @define(eq=False)
 class Outgoing:
-    """A message on its way out; behind the release gate until what it reflects is durable."""
+    """Messages on their way out; behind the release gate until what they reflect is durable."""
 
     connection: Connection
-    texts: tuple[bytes, ...]
-    is_transition: bool
+    texts: list[bytes]
+    transitions: int
+    """How many of them are transitions, however many pieces those are in."""
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.texts))
 
     def release(self) -> None:
         self.connection.ready.append(self)
@@ -59,6 +64,7 @@ class Outgoing:
     def drop(self, problem: str) -> None:
         # The client never hears of it; when it comes back it asks again.
         self.connection.held -= 1
+        self.connection.unsent_bytes -= self.size
         self.connection.fail(Refused(ErrorClass.OVERLOADED, "DiskFull", problem))
 
 
@@ -76,8 +82,14 @@ class Connection:
     keys: dict[int, QueryKey] = Factory(dict[int, QueryKey])
     stale: dict[int, None] = Factory(dict[int, None])
     """Queries whose result the client may not have."""
+    pending: list[bytes] = Factory(list[bytes])
+    """Made while the current message is acted on; see `flush`."""
+    pending_transitions: int = 0
     ready: deque[Outgoing] = Factory(deque[Outgoing])
     held: int = 0
+    """Messages behind the release gate."""
+    unsent_bytes: int = 0
+    """Of all messages, held or ready."""
     transitions_queued: int = 0
     scheduled: bool = False
     last_lsn: LSN = BEFORE_FIRST
@@ -95,8 +107,9 @@ class Connection:
             if self.keys:
                 self.schedule(self)
             else:
-                # Nothing to evaluate: the transition can go out together with the response.
-                self.advance()
+                # Nothing to evaluate: the transition goes out together with the response.
+                self.move_to_head()
+        self.flush()
 
     def act(self, request: Request) -> None:
         match request:
@@ -166,6 +179,10 @@ class Connection:
 
         The live queries must have followed the log to its head.
         """
+        self.move_to_head()
+        self.flush()
+
+    def move_to_head(self) -> None:
         if self.failure is not None or self.transitions_queued >= TRANSITIONS_QUEUED_MAX:
             return  # `written` schedules it again.
         results = {query_id: self.live.result(self.keys[query_id]) for query_id in self.stale}
@@ -176,15 +193,24 @@ class Connection:
             return
         tail = self.database.runtime.tail
         transition = self.session.transition(tail.head_ts, results, self.database.env.clock_ns())
-        texts = transition_texts(encode_server(transition), self.session.client)
         self.transitions_queued += 1
-        self.send(tail.head, *texts, is_transition=True)
+        self.pending_transitions += 1
+        self.send(tail.head, *transition_texts(encode_server(transition), self.session.client))
 
-    def send(self, lsn: LSN, *texts: bytes, is_transition: bool = False) -> None:
+    def send(self, lsn: LSN, *texts: bytes) -> None:
+        """Say this with the next `flush`; it reflects the log up to ``lsn``."""
         # Never before what was made earlier, though that may reflect a later entry.
         self.last_lsn = max(self.last_lsn, lsn)
-        self.held += 1
-        self.database.runtime.hold(self.last_lsn, Outgoing(self, texts, is_transition))
+        self.pending += texts
+
+    def flush(self) -> None:
+        """Put what is pending behind the release gate, as one."""
+        if self.pending:
+            outgoing = Outgoing(self, self.pending, self.pending_transitions)
+            self.pending, self.pending_transitions = [], 0
+            self.held += 1
+            self.unsent_bytes += outgoing.size
+            self.database.runtime.hold(self.last_lsn, outgoing)
 
     def written(self, messages: int) -> None:
         """So many transitions have been written: there is room for others."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
+from math import inf
 from typing import Any, cast
 
 import h11
@@ -22,6 +24,7 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from trio_websocket import ConnectionClosed, wrap_server_stream
 
+from ...actors.errors import CommitterFailed
 from ...protocol import limits
 from ...protocol.client_version import ClientVersion, InvalidClientVersion, parse_client_version
 from ...protocol.close import closing
@@ -57,8 +60,10 @@ class Server:
     instance_name: str
     syncer: Syncer = field(init=False)
     sockets: dict[Socket, None] = Factory(dict[Socket, None])
+    streams: dict[trio.SocketStream, bool] = Factory(dict[trio.SocketStream, bool])
+    """Every open connection, and whether its request head has been read."""
     stopping: trio.Event = Factory(trio.Event)
-    open_streams: int = 0
+    stream_ended: trio.Event = Factory(trio.Event)
 
     def __attrs_post_init__(self) -> None:
         self.syncer = Syncer(self.database, self.database.live)
@@ -73,34 +78,42 @@ class Server:
         context, config = WorkerContext(None), quiet_config()
         app = ASGIWrapper(cast(Any, routes(self.database, self.admin_key, self.instance_name)))
         handler = partial(self.serve_stream, app, config, context)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self.database.run)
-            async with trio.open_nursery() as shells:
-                shells.start_soon(self.syncer.run)
-                shells.start_soon(self.heartbeat)
-                await self.database.runtime.wait_durable(self.database.runtime.tail.head)
-                listeners = await shells.start(partial(trio.serve_tcp, handler, port, host=host))
-                on_ready(url_of(listeners[0]))
-                await self.stopping.wait()
-                for listener in listeners:
-                    await listener.aclose()
-                await self.drain()
-                await context.terminated.set()
-                shells.cancel_scope.cancel()
-            self.database.runtime.stop()
+        with single_error():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.database.run)
+                async with trio.open_nursery() as shells:
+                    shells.start_soon(self.syncer.run)
+                    shells.start_soon(self.heartbeat)
+                    await self.database.runtime.wait_durable(self.database.runtime.tail.head)
+                    async with trio.open_nursery() as doors:
+                        accept = partial(trio.serve_tcp, handler, port, host=host, handler_nursery=shells)
+                        listeners = await doors.start(accept)
+                        on_ready(url_of(listeners[0]))
+                        await self.stopping.wait()
+                        doors.cancel_scope.cancel()
+                    await context.terminated.set()
+                    await self.drain()
+                    shells.cancel_scope.cancel()
+                self.database.runtime.stop()
 
     def stop(self) -> None:
         """Answer what was asked, then return from `serve`."""
         self.stopping.set()
 
     async def drain(self) -> None:
+        """Return when everybody has been answered and is gone; those who do not read are cut off."""
+        for stream, is_asking in self.streams.items():
+            if not is_asking:
+                stream.socket.close()
+        for socket in self.sockets:
+            socket.drain()
         with trio.move_on_after(DRAIN_S_MAX):
-            async with trio.open_nursery() as nursery:
-                for socket in list(self.sockets):
-                    nursery.start_soon(socket.drain)
-            async with trio.open_nursery() as nursery:
-                for socket in list(self.sockets):
-                    nursery.start_soon(socket.go_away)
+            while self.streams:
+                self.stream_ended = trio.Event()
+                await self.stream_ended.wait()
+        # A send that waits for its reader does not listen to cancellation everywhere.
+        for stream in self.streams:
+            stream.socket.close()
 
     async def heartbeat(self) -> None:
         try:
@@ -116,27 +129,34 @@ class Server:
         self, app: ASGIWrapper, config: Config, context: WorkerContext, stream: trio.SocketStream
     ) -> None:
         """One accepted connection, to its end; whatever happens there stays there."""
-        if self.open_streams >= CONNECTIONS_MAX:
-            await stream.aclose()
-            return
-        self.open_streams += 1
+        if len(self.streams) >= CONNECTIONS_MAX:
+            return  # Whoever accepted it closes it.
+        self.streams[stream] = False
         try:
             head, request = await read_head(stream)
-            if request is None:
-                await refuse(stream, 400, "BadRequest", "this is not an HTTP request") if head else None
-                await stream.aclose()
-                return
-            shared = SharedStream(stream, head)
-            headers = dict(request.headers)
-            if headers.get(b"upgrade", b"").lower() == b"websocket":
-                await self.serve_socket(shared, request.target.decode("ascii", "replace"), headers)
-            else:
-                await TCPServer(app, config, context, {}, cast(Any, shared))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self.streams[stream] = True
+            if request is not None:
+                await self.serve_request(SharedStream(stream, head), request, app, config, context)
+            elif head:
+                await refuse(stream, 400, "BadRequest", "this is not an HTTP request")
+        except* (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed):
             pass  # The client went away.
+        except* (AssertionError, CommitterFailed):
+            raise
+        except* Exception:
+            logger.exception("a connection failed")
         finally:
-            self.open_streams -= 1
-            await trio.aclose_forcefully(stream)
+            del self.streams[stream]
+            self.stream_ended.set()
+
+    async def serve_request(
+        self, stream: SharedStream, request: h11.Request, app: ASGIWrapper, config: Config, context: WorkerContext
+    ) -> None:
+        headers = dict(request.headers)
+        if headers.get(b"upgrade", b"").lower() == b"websocket":
+            await self.serve_socket(stream, request.target.decode("ascii", "replace"), headers)
+        else:
+            await TCPServer(app, config, context, {}, cast(Any, stream))
 
     async def serve_socket(self, stream: SharedStream, target: str, headers: dict[bytes, bytes]) -> None:
         match = SYNC_PATH.fullmatch(target)
@@ -151,7 +171,8 @@ class Server:
             await refuse(stream, ended.http_status, ended.error_code, ended.error_text)
             return
         async with trio.open_nursery() as nursery:
-            try:
+            # A handshake that is wrong is answered, but never becomes a request.
+            with trio.move_on_after(HEAD_S_MAX) as patience:
                 request = await wrap_server_stream(
                     nursery,
                     stream,
@@ -159,9 +180,8 @@ class Server:
                     receive_buffer_size=RECEIVE_BYTES,
                 )
                 websocket = await request.accept()
-            except ConnectionClosed:
-                return
-            await self.serve_client(Socket(stream, websocket, self.connection_of(version)))
+                patience.deadline = inf
+                await self.serve_client(Socket(stream, websocket, self.connection_of(version)))
             nursery.cancel_scope.cancel()
 
     def connection_of(self, version: ClientVersion) -> Connection:
@@ -177,6 +197,8 @@ class Server:
     async def serve_client(self, socket: Socket) -> None:
         socket.connection.wake = socket.wake
         self.sockets[socket] = None
+        if self.stopping.is_set():
+            socket.drain()
         try:
             await socket.run()
         finally:
@@ -208,6 +230,27 @@ async def refuse(stream: trio.abc.SendStream, status: int, code: str, problem: s
     head = f"HTTP/1.1 {status} {code}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
     await stream.send_all(head.encode() + b"connection: close\r\n\r\n" + body)
     await stream.aclose()
+
+
+@contextmanager
+def single_error() -> Iterator[None]:
+    """Nurseries wrap what is raised in groups; a caller gets the one error that explains the others."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        errors = [*leaves(group)]
+        for error in errors:
+            if isinstance(error, CommitterFailed) or len(errors) == 1:
+                raise error from error.__cause__
+        raise
+
+
+def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error
 
 
 def url_of(listener: trio.SocketListener) -> str:

@@ -11,13 +11,13 @@ import logging
 from typing import Any
 
 import trio
-import wsproto.frame_protocol
 from attrs import Factory, define
 from trio_websocket import ConnectionClosed, WebSocketConnection
+from wsproto.frame_protocol import CloseReason
 
-from ...protocol.close import Closing, ErrorClass, Refused, closing
+from ...protocol.close import INTERNAL_ERROR, ErrorClass, Refused, closing
 from ...protocol.errors import ProtocolError
-from ...protocol.limits import CLIENT_SILENCE_S_MAX, WEBSOCKET_PING_S
+from ...protocol.limits import CLIENT_SILENCE_S_MAX, MIB, WEBSOCKET_PING_S
 from ...protocol.messages import Ping
 from ...protocol.wire import encode_server
 from ..determinism.real import real_clock_ns, real_monotonic_ns
@@ -28,6 +28,11 @@ from .stream import SharedStream
 PING = encode_server(Ping())
 CLOSE_S_MAX = 5.0
 """How long a peer may take to answer a close frame."""
+END_S_MAX = 4 * CLOSE_S_MAX
+"""How long the end of a connection may take altogether."""
+GOING_AWAY = 1001
+UNSENT_BYTES_MAX = 4 * MIB
+"""While so much waits to be written, no more requests are taken from the client."""
 
 logger = logging.getLogger("relive")
 
@@ -38,11 +43,14 @@ class Socket:
     websocket: WebSocketConnection
     connection: Connection
     woken: trio.Event = Factory(trio.Event)
+    room: trio.Event = Factory(trio.Event)
     pinged_ns: int = Factory(real_monotonic_ns)
     ping_owed: bool = False
     websocket_ping_owed: bool = False
     draining: bool = False
-    drained: trio.Event = Factory(trio.Event)
+    failed_ns: int | None = None
+    """When `beat` first saw that the connection must end."""
+    scope: trio.CancelScope = Factory(trio.CancelScope)
 
     def wake(self) -> None:
         self.woken.set()
@@ -51,17 +59,19 @@ class Socket:
         """Serve the client until it goes, or must go."""
         self.connection.session.sent(real_monotonic_ns() / 1e9)
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.write)
-                await self.read()
-                nursery.cancel_scope.cancel()
+            with self.scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self.read, nursery.cancel_scope)
+                    await self.write()
+                    nursery.cancel_scope.cancel()
         finally:
             self.connection.close()
 
-    async def read(self) -> None:
+    async def read(self, gone: trio.CancelScope) -> None:
         connection = self.connection
         try:
             while True:
+                await self.wait_room()
                 message: Any = await self.websocket.get_message()
                 if self.draining or connection.failure is not None:
                     continue
@@ -69,31 +79,40 @@ class Socket:
                     raise ProtocolError("BinaryMessage", "messages are text frames of JSON")
                 connection.receive(message, real_clock_ns() // 1_000_000)
         except ConnectionClosed:
-            pass
+            if connection.failure is None:
+                gone.cancel()
         except (ProtocolError, Refused) as error:
-            await self.end(error)
+            connection.fail(error)
+
+    async def wait_room(self) -> None:
+        """A client that does not read what it asked for may not ask for more."""
+        while self.connection.unsent_bytes > UNSENT_BYTES_MAX:
+            self.room = trio.Event()
+            await self.room.wait()
 
     async def write(self) -> None:
-        """Everything that is ready goes out in one write."""
+        """Everything that is ready goes out in one write; return when the client is gone."""
         connection = self.connection
-        while True:
-            if connection.failure is not None:
-                await self.end(connection.failure)
-                return
-            pieces: list[bytes] = []
-            transitions = self.collect(pieces)
-            if pieces:
-                try:
+        try:
+            while connection.failure is None:
+                pieces: list[bytes] = []
+                transitions = self.collect(pieces)
+                if pieces:
                     await self.stream.send_all(b"".join(pieces))
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    if transitions:
+                        connection.written(transitions)
+                elif self.draining and not connection.held and not connection.session.needs_transition:
+                    await self.close(GOING_AWAY, "ServerStopping")
                     return
-                if transitions:
-                    connection.written(transitions)
-                continue
-            if self.draining and not connection.held and not connection.session.needs_transition:
-                self.drained.set()
-            self.woken = trio.Event()
-            await self.woken.wait()
+                else:
+                    await self.wait_woken()
+            await self.end(connection.failure)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return
+
+    async def wait_woken(self) -> None:
+        self.woken = trio.Event()
+        await self.woken.wait()
 
     def collect(self, pieces: list[bytes]) -> int:
         """Frames of all that is ready; how many transitions are among them."""
@@ -102,9 +121,11 @@ class Socket:
         if ready:
             self.ping_owed = False
             self.connection.session.sent(real_monotonic_ns() / 1e9)
+        self.room.set()
         while ready:
             outgoing = ready.popleft()
-            transitions += outgoing.is_transition
+            self.connection.unsent_bytes -= outgoing.size
+            transitions += outgoing.transitions
             for text in outgoing.texts:
                 text_frames(text, pieces)
         if self.ping_owed:
@@ -119,6 +140,11 @@ class Socket:
     def beat(self) -> None:
         """Called about once a second: pings that are due, and the end of clients that fell silent."""
         now = real_monotonic_ns()
+        if self.connection.failure is not None:
+            self.failed_ns = self.failed_ns or now
+            if now - self.failed_ns > END_S_MAX * 1e9:
+                self.scope.cancel()  # It does not read: not even the close reaches it.
+            return
         if now - self.stream.heard_ns > CLIENT_SILENCE_S_MAX * 1_000_000_000:
             silence = f"nothing was heard for {CLIENT_SILENCE_S_MAX} s"
             self.connection.fail(Refused(ErrorClass.CLIENT_DISCONNECT, "ClientSilent", silence))
@@ -130,35 +156,30 @@ class Socket:
             self.wake()
 
     async def end(self, error: Exception) -> None:
-        """Say why, then close.  What was answered already goes out first."""
+        """Say why, then close.  What was asked before is answered first."""
         ended = closing(error, self.connection.session.version.identity)
-        if ended.close_code == 1011:
+        if ended.close_code == INTERNAL_ERROR:
             logger.error("a client connection failed: %s", error)
         with trio.move_on_after(CLOSE_S_MAX):
-            await self.send_last(ended)
-            code = ended.close_code or wsproto.frame_protocol.CloseReason.NO_STATUS_RCVD
-            await self.websocket.aclose(code, ended.reason or None)
+            while self.connection.held:
+                await self.wait_woken()
+        with trio.move_on_after(CLOSE_S_MAX):
+            pieces: list[bytes] = []
+            self.collect(pieces)
+            message = self.connection.rejected or ended.message
+            if message is not None:
+                text_frames(encode_server(message), pieces)
+            if pieces:
+                await self.stream.send_all(b"".join(pieces))
+            await self.close(ended.close_code or CloseReason.NO_STATUS_RCVD, ended.reason or None)
+
+    async def close(self, code: int, reason: str | None) -> None:
+        """A close frame, and the answer to it.  Nothing may be sent after it."""
+        with trio.move_on_after(CLOSE_S_MAX):
+            await self.websocket.aclose(code, reason)
         await self.stream.aclose()
 
-    async def send_last(self, ended: Closing) -> None:
-        pieces: list[bytes] = []
-        self.collect(pieces)
-        message = self.connection.rejected or ended.message
-        if message is not None:
-            text_frames(encode_server(message), pieces)
-        if pieces:
-            try:
-                await self.stream.send_all(b"".join(pieces))
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
-
-    async def drain(self) -> None:
-        """Take no more requests; return when every answer that is owed has been written."""
+    def drain(self) -> None:
+        """Take no more requests, and go when every answer that is owed has been written."""
         self.draining = True
         self.wake()
-        await self.drained.wait()
-
-    async def go_away(self) -> None:
-        """The server stops: clients come back by themselves."""
-        with trio.move_on_after(CLOSE_S_MAX):
-            await self.websocket.aclose(1001, "ServerStopping")
