@@ -115,6 +115,16 @@ def _tick(signal_number: int, frame: FrameType | None) -> None:
     GATE.engine = 1  # what this function does itself must not be judged
     try:
         error = _judge(run, frame)
+    except RecursionError:
+        # The handler spends its time at the recursion limit, where there is room for this one frame and
+        # for no call, not even of `__init__`.
+        error = None
+        if _limits.run is run and frame is not None and real_thread_time_ns() - _limits.started_ns > _limits.cpu_ns:
+            error = LimitExceeded.__new__(LimitExceeded)
+            error.what = f"{run.kind} `{run.name}` used more than {_limits.cpu_ns / 1e9:g} s of CPU"
+            error.where = f'File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}'
+            error.hint = _CPU_HINT
+            GATE.violation = GATE.violation or error
     finally:
         GATE.engine = 0
     if error is not None:
@@ -123,10 +133,9 @@ def _tick(signal_number: int, frame: FrameType | None) -> None:
 
 def _judge(run: Run, frame: FrameType | None) -> LimitExceeded | None:
     if _limits.run is not run:
-        _limits.run = run
-        _limits.started_ns = real_thread_time_ns()
-        _limits.started_bytes = memory_used()
-        _limits.strikes = 0
+        started_bytes = memory_used()
+        _limits.run, _limits.started_ns = run, real_thread_time_ns()
+        _limits.started_bytes, _limits.strikes = started_bytes, 0
         return None
     excess = _excess()
     if excess is None:

@@ -21,7 +21,7 @@ R = TypeVar("R")
 DIGEST_BYTES = 16
 SHOWN_CHARS_MAX = 300
 BYTES_OVERHEAD = 33
-OBJECTS_OF_EACH_SIZE = 16
+OBJECTS_OF_EACH_SIZE = 32
 SMALL_BYTES_MAX = 512
 """CPython's small objects come from pools, one for every 16 bytes of size up to this."""
 
@@ -57,10 +57,10 @@ def run_twice(name: str, attempt: Callable[[Trace], R], encode: Callable[[R], by
     Raises Irreproducible; if both runs raise the same exception, that.  Interruptions pass through.
     """
     first, second = Trace(), Trace()
+    ballast = _take_addresses()
     outcome = _run(attempt, encode, first)
-    kept = _take_addresses()
+    ballast.clear()
     _run(attempt, encode, second)
-    del kept
     difference = compare(name, first, second)
     if difference is not None:
         raise difference
@@ -70,7 +70,10 @@ def run_twice(name: str, attempt: Callable[[Trace], R], encode: Callable[[R], by
 
 
 def _take_addresses() -> list[object]:
-    """Objects of every small size: while they are kept, the second run's objects get other addresses."""
+    """Objects of every small size.  Freed between two runs, they leave their addresses to the second one.
+
+    Memory that was freed last is given out first, so without this both would often get the same addresses.
+    """
     kept: list[object] = []
     for _ in range(OBJECTS_OF_EACH_SIZE):
         kept.extend(bytes(size - BYTES_OVERHEAD) for size in range(48, SMALL_BYTES_MAX + 1, 16))
