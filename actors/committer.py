@@ -39,9 +39,11 @@ class Committer:
     """Hash of the entry at `durable`."""
     in_flight: deque[tuple[LSN, bytes]] = Factory(deque[tuple[LSN, bytes]])
     """LSN and hash of each entry that is not durable yet."""
+    latest: Timestamp = Timestamp(0)
+    """The clock that came with the newest commit."""
     refused: str = ""
     """Why the disk refused the last entries; empty while it takes them."""
-    refused_until: Timestamp = Timestamp(0)
+    refused_at: Timestamp = Timestamp(0)
 
     def receive(self, message: Commit | Durable | NotWritten) -> tuple[Effect, ...]:
         match message:
@@ -59,6 +61,7 @@ class Committer:
         """Raises Conflict, AlreadyCommitted or WritesRefused, having changed nothing."""
         self.refuse_while_full(request.now)
         self.validate(request)
+        self.latest = request.now
         ts = Timestamp(max(request.now, self.tail.head_ts + 1))
         entry = self.entry(request, LSN(self.tail.head + 1), ts)
         encoded = encode(entry)
@@ -69,7 +72,8 @@ class Committer:
         return Append(entry, encoded), Apply(committed), Answer(entry.lsn, ts)
 
     def refuse_while_full(self, now: Timestamp) -> None:
-        if self.refused and now < self.refused_until:
+        # The clock may jump, both ways: far from when it was full, one may try.
+        if self.refused and abs(now - self.refused_at) < REFUSE_NS:
             raise WritesRefused(self.refused)
 
     def validate(self, request: Commit) -> None:
@@ -81,11 +85,10 @@ class Committer:
                 raise AlreadyCommitted(lsn)
         if request.snapshot == self.tail.head:
             return
-        if not self.tail.holds_after(request.snapshot):
+        if request.reads and not self.tail.holds_after(request.snapshot):
             # Too old to be checked: what it read may have changed, so it counts as changed.
-            oldest = self.tail.commits[0].entry
-            raise Conflict(request.snapshot, oldest.lsn, request.reads[0].index, oldest.function)
-        for committed in self.tail.after(request.snapshot):
+            raise Conflict(request.snapshot, self.tail.oldest, request.reads[0].index, "")
+        for committed in self.tail.after(request.snapshot) if request.reads else ():
             hit = overlap(request.reads, committed)
             if hit is not None:
                 entry = committed.entry
@@ -132,7 +135,7 @@ class Committer:
     def take_back(self, message: NotWritten) -> tuple[Effect, ...]:
         assert message.durable == self.durable, (message.durable, self.durable)
         self.refused = message.problem
-        self.refused_until = Timestamp(self.tail.head_ts + REFUSE_NS)
+        self.refused_at = self.latest
         self.in_flight.clear()
         undone = []
         while self.tail.head > self.durable:

@@ -3,7 +3,7 @@
 Execution runs ahead of the disk; what users can see never does.
 
 Invariants
-    * What is held reflects LSNs in the order it came.
+    * What is held leaves in the order it came, whichever LSNs it reflects.
     * `durable` never goes down; everything at or below it has been released.
 """
 
@@ -28,8 +28,8 @@ class Gate(Generic[T]):
         """True if ``item`` may leave at once; otherwise it comes out of `release` or `drop`."""
         if lsn <= self.durable:
             return True
-        assert not self.held or self.held[-1][0] <= lsn, (self.held[-1][0], lsn)
-        self.held.append((lsn, item))
+        # What reflects an older entry (the answer to a resent request, say) keeps its place in line.
+        self.held.append((max(lsn, self.held[-1][0]) if self.held else lsn, item))
         return False
 
     def release(self, durable: LSN) -> tuple[T, ...]:

@@ -51,8 +51,9 @@ class Requests:
         self.forget(entry.ts)
 
     def undo(self, entry: Entry) -> None:
-        if entry.session is not None and entry.request is not None:
-            del self.sessions[entry.session].committed[entry.request]
+        """Take back the newest entry; its request may have been forgotten again already."""
+        if entry.session in self.sessions and entry.request is not None:
+            self.sessions[entry.session].committed.pop(entry.request, None)
 
     def forget(self, now: Timestamp) -> None:
         while self.sessions:

@@ -103,6 +103,8 @@ class Subscriptions(Generic[K, R, W]):
     def restart(self, position: LSN) -> Iterator[W]:
         """Commits were taken back, or are read in a new way: go on from ``position``."""
         self.position = position
+        for query in self.queries.values():
+            query.evaluated = min(query.evaluated, position)
         yield from self.invalidate_all()
 
     def rebuilt(self, position: LSN) -> Subscriptions[K, R, W]:

@@ -1,0 +1,204 @@
+"""Small documents, and the actors over a log in memory, for tests that feed them messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import define
+from relive.actors.messages import Answer, Commit
+from relive.actors.newest import Recovery
+from relive.actors.runtime import InThread, Runtime
+from relive.actors.tables import Tables
+from relive.actors.tail import Committed
+from relive.actors.version import BY_CREATION_TIME, BY_ID, Change, TableDefinition, Version, change_of
+from relive.log.entry import BEFORE_FIRST, LSN, NO_HASH, Cause, Entry, IndexName, KeyRange, Kind, Timestamp, Write
+from relive.log.log import Log
+from relive.log.memory import MemoryStorage
+
+NOW = 1_700_000_000_000_000_000
+TABLE = "notes"
+BY_RANK = IndexName(TABLE, "by_rank")
+BY_ID_NAME = IndexName(TABLE, BY_ID)
+DEPLOYMENT = b"deployment-no-01"
+
+Ranks = Mapping[str, int | None]
+"""What becomes of documents: id to rank; None is gone."""
+
+
+def body_of(id: str, rank: int) -> bytes:
+    return f"{id} {rank}".encode()
+
+
+def key_of(id: str, rank: int) -> bytes:
+    """Where a document stands in ``by_rank``."""
+    return rank.to_bytes(2, "big") + id.encode()
+
+
+def body_of_version(version: Version | None) -> bytes | None:
+    if version is None:
+        return None
+    assert isinstance(version.document, tuple)
+    return body_of(*version.document)
+
+
+def decode(body: bytes) -> Version:
+    id, rank = body.decode().split()
+    return Version(id, (id, int(rank)), len(body))
+
+
+def keys(document: object) -> tuple[bytes, ...]:
+    assert isinstance(document, tuple)
+    id, rank = document
+    return id.encode(), b"t" + id.encode(), key_of(id, rank)
+
+
+def definition(name: str) -> TableDefinition:
+    names = (BY_ID, BY_CREATION_TIME, "by_rank")
+    return TableDefinition(name, tuple(IndexName(name, index) for index in names), decode, keys)
+
+
+def ranks(start: int, stop: int | None) -> KeyRange:
+    """Every document with ``start <= rank < stop``."""
+    return KeyRange(BY_RANK, start.to_bytes(2, "big"), None if stop is None else stop.to_bytes(2, "big"))
+
+
+def by_id(id: str) -> KeyRange:
+    return KeyRange(BY_ID_NAME, id.encode(), id.encode() + b"\0")
+
+
+def changes_of(tables: Tables, wanted: Ranks) -> tuple[Change, ...]:
+    changes = []
+    for id, rank in wanted.items():
+        old = tables.get(TABLE, id)
+        if old is not None or rank is not None:
+            new = None if rank is None else decode(body_of(id, rank))
+            changes.append(change_of(definition(TABLE), id, old, new))
+    return tuple(changes)
+
+
+def commit_of(
+    tables: Tables,
+    wanted: Ranks,
+    *,
+    reads: tuple[KeyRange, ...] = (),
+    snapshot: int | None = None,
+    now: int = NOW,
+    request: tuple[bytes, int] | None = None,
+    kind: Kind = Kind.MUTATION,
+) -> Commit:
+    """A transaction that read ``reads`` at ``snapshot`` (the head if not given) and writes ``wanted``."""
+    changes = changes_of(tables, wanted)
+    return Commit(
+        kind=kind,
+        cause=Cause("client", "", BEFORE_FIRST),
+        function="notes:write",
+        code=b"code",
+        engine="test",
+        args=b"\xa0",
+        identity=None,
+        clock=Timestamp(now),
+        seed=bytes(16),
+        snapshot=tables.position if snapshot is None else LSN(snapshot),
+        reads=reads,
+        changes=changes,
+        documents=tuple(body_of_version(change.new) for change in changes),
+        result_digest=b"",
+        result=b"null" if request is not None else None,
+        logs=(),
+        session=request[0] if request is not None else None,
+        request=request[1] if request is not None else None,
+        now=Timestamp(now),
+    )
+
+
+def entry_of(
+    lsn: int, *, ts: int | None = None, request: tuple[bytes, int] | None = None, writes: tuple[Write, ...] = ()
+) -> Entry:
+    """An entry for actors that look at a few of its fields only."""
+    at = Timestamp(NOW + lsn if ts is None else ts)
+    session, number = request if request is not None else (None, None)
+    return Entry(
+        LSN(lsn),
+        at,
+        Kind.MUTATION,
+        Cause("client", "", BEFORE_FIRST),
+        "notes:write",
+        b"",
+        "test",
+        b"\xa0",
+        None,
+        at,
+        bytes(16),
+        LSN(lsn - 1),
+        (),
+        writes,
+        b"",
+        None,
+        (),
+        session,
+        number,
+        NO_HASH,
+    )
+
+
+def committed(lsn: int, changes: tuple[Change, ...] = (), *, ts: int | None = None) -> Committed:
+    return Committed(entry_of(lsn, ts=ts), changes)
+
+
+@define(eq=False)
+class Machine:
+    """The actors and their log.  Nothing becomes durable until `flush`, unless a test runs the writer task."""
+
+    storage: MemoryStorage
+    runtime: Runtime
+    now: int = NOW
+
+    @classmethod
+    def start(cls, storage: MemoryStorage | None = None, in_thread: InThread | None = None) -> Machine:
+        """Recover what the storage holds."""
+        storage = storage if storage is not None else MemoryStorage()
+        recovery = Recovery()
+        log = Log.open(storage, deployment_if_new=DEPLOYMENT, on_entry=recovery.apply)
+        tables = Tables.empty(definition)
+        recovery.newest.fill(tables, refuse)
+        return cls(storage, Runtime.start(log, tables, recovery.requests, in_thread))
+
+    def commit(
+        self,
+        reads: tuple[KeyRange, ...] = (),
+        snapshot: int | None = None,
+        request: tuple[bytes, int] | None = None,
+        **wanted: int | None,
+    ) -> Answer:
+        """Commit, a millisecond after the last one, that documents get these ranks."""
+        self.now += 1_000_000
+        return self.runtime.commit(
+            commit_of(self.runtime.tables, wanted, reads=reads, snapshot=snapshot, now=self.now, request=request)
+        )
+
+    def flush(self) -> None:
+        """Make everything durable."""
+        writer = self.runtime.log.writer
+        while (batch := writer.take()) is not None:
+            self.runtime.written(writer.write(batch))
+
+    def ranks(self) -> dict[str, int]:
+        """What the tables hold."""
+        return ranks_in(self.runtime.tables)
+
+    def check(self) -> None:
+        self.runtime.tables.check()
+        self.runtime.committer.check()
+        assert self.runtime.tables.position == self.runtime.tail.head
+
+
+def ranks_in(tables: Tables) -> dict[str, int]:
+    held = {}
+    for id, version in tables.table(TABLE).versions.items():
+        assert isinstance(version.document, tuple)
+        held[id] = version.document[1]
+    return held
+
+
+def refuse(table: str, id: str, error: Exception) -> None:
+    raise error

@@ -1,0 +1,67 @@
+"""The interval tree of live queries, against a list of ranges."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from relive.actors.intervals import INFINITY, Intervals
+from relive.log.entry import IndexName, KeyRange
+
+INDEX = IndexName("notes", "by_rank")
+
+keys = st.binary(max_size=3).filter(lambda key: key < INFINITY)
+
+
+@st.composite
+def key_ranges(draw: st.DrawFn) -> KeyRange:
+    start = draw(keys)
+    stop = draw(st.one_of(st.none(), st.just(start + b"\0"), keys.filter(lambda stop: stop > start)))
+    return KeyRange(INDEX, start, stop)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(key_ranges(), st.integers(0, 3)), unique=True, max_size=40),
+    st.lists(st.integers(0, 39), unique=True),
+    st.lists(keys, max_size=10),
+)
+def test_a_stab_finds_the_owners_of_every_range_that_holds_the_key(
+    held: list[tuple[KeyRange, int]], dropped: list[int], stabs: list[bytes]
+) -> None:
+    intervals: Intervals[int] = Intervals()
+    for key_range, owner in held:
+        intervals.add(key_range, owner)
+        intervals.check()
+    gone = [held[position] for position in dropped if position < len(held)]
+    for key_range, owner in gone:
+        intervals.discard(key_range, owner)
+        intervals.check()
+    left = [pair for pair in held if pair not in gone]
+
+    for key in [*stabs, *(key_range.start for key_range, _ in held), *(r.stop for r, _ in held if r.stop is not None)]:
+        assert set(intervals.stab(key)) == {owner for key_range, owner in left if key in key_range}
+    assert sorted(intervals.ranges()) == sorted((r.start, r.stop or INFINITY, owner) for r, owner in left)
+
+
+def test_the_shape_depends_on_the_ranges_alone() -> None:
+    held = [KeyRange(INDEX, bytes([start]), bytes([start + 9])) for start in range(100)]
+    one, other = Intervals[int](), Intervals[int]()
+    for key_range in held:
+        one.add(key_range, 1)
+    for key_range in reversed(held):
+        other.add(key_range, 1)
+
+    assert list(one.ranges()) == list(other.ranges())
+    assert list(one.stab(b"\x32")) == list(other.stab(b"\x32"))
+
+
+def test_a_range_without_owners_is_forgotten() -> None:
+    intervals: Intervals[str] = Intervals()
+    for key_range in (KeyRange(INDEX, b"a", b"c"), KeyRange(INDEX, b"a", b"a\0")):
+        intervals.add(key_range, "one")
+        intervals.add(key_range, "two")
+        intervals.discard(key_range, "one")
+        assert list(intervals.stab(b"a")) == ["two"]
+        intervals.discard(key_range, "two")
+
+    assert (intervals.root, intervals.points) == (None, {})
