@@ -52,8 +52,9 @@ class Requests:
 
     def undo(self, entry: Entry) -> None:
         """Take back the newest entry; its request may have been forgotten again already."""
-        if entry.session in self.sessions and entry.request is not None:
-            self.sessions[entry.session].committed.pop(entry.request, None)
+        known = self.sessions.get(entry.session) if entry.session is not None else None
+        if known is not None and entry.request is not None:
+            known.committed.pop(entry.request, None)
 
     def forget(self, now: Timestamp) -> None:
         while self.sessions:

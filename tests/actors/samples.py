@@ -163,14 +163,19 @@ class Machine:
         recovery.newest.fill(tables, refuse)
         return cls(storage, Runtime.start(log, tables, recovery.requests, in_thread))
 
-    def commit(
+    def commit(self, **wanted: int | None) -> Answer:
+        """Commit, a millisecond after the last one, that documents get these ranks."""
+        return self.transact(wanted)
+
+    def transact(
         self,
+        wanted: Ranks,
+        *,
         reads: tuple[KeyRange, ...] = (),
         snapshot: int | None = None,
         request: tuple[bytes, int] | None = None,
-        **wanted: int | None,
     ) -> Answer:
-        """Commit, a millisecond after the last one, that documents get these ranks."""
+        """Commit what a transaction has read and written."""
         self.now += 1_000_000
         return self.runtime.commit(
             commit_of(self.runtime.tables, wanted, reads=reads, snapshot=snapshot, now=self.now, request=request)
