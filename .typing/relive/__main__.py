@@ -1,0 +1,1 @@
+../../relive/__main__.py

@@ -1,0 +1,28 @@
+"""`relive dev`: serve an app, and deploy it again on every save."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import folder_type, server_options
+from .serve import open_data
+
+
+@click.command()
+@server_options
+@click.option(
+    "--codegen", type=folder_type(), default=None, metavar="DIR", help="Keep TypeScript types there up to date."
+)
+def dev(app: Path, data: Path, host: str, port: int, debug: bool, as_json: bool, codegen: Path | None) -> None:
+    """Serve APP, and deploy it again on every save.
+
+    Code that does not load, or whose schema does not fit the stored documents, is refused with the
+    reason; the last good code is served on. What functions print appears here.
+    """
+    folder = open_data(data)
+    from .development import Development
+    from .serving import Options, run_server  # Much to import, and `open_data` may start over.
+
+    run_server(Options(app, host, port, debug, as_json), folder, Development(app, codegen))

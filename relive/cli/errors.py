@@ -1,0 +1,74 @@
+"""What a command can run into beside the errors of the layers below.
+
+ReliveError
+├── PortUnavailable      nothing can be served there: choose another port or host
+├── ServerUnreachable    no server answers there: start one, or name another place
+├── RequestRefused       the server did not run the function: change the request
+├── CallFailed           the function ran and failed: fix it, or its arguments
+└── FolderNotEmpty       a new app needs an empty folder
+"""
+
+from __future__ import annotations
+
+from attrs import define
+
+from ..protocol.errors import ReliveError
+
+
+@define(auto_exc=True)
+class PortUnavailable(ReliveError):
+    """The server cannot listen there.  Choose another port or host."""
+
+    host: str
+    port: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"cannot serve at {self.host} port {self.port}: {self.problem}; choose another with --port or --host"
+
+
+@define(auto_exc=True)
+class ServerUnreachable(ReliveError):
+    """Nobody answers at that URL."""
+
+    url: str
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"no relive server answers at {self.url} ({self.problem}): "
+            "start one with `relive serve APP`, or name it with --url"
+        )
+
+
+@define(auto_exc=True)
+class RequestRefused(ReliveError):
+    """The server refused the request before any function ran."""
+
+    url: str
+    code: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the server at {self.url} refused: {self.problem} ({self.code})"
+
+
+@define(auto_exc=True)
+class CallFailed(ReliveError):
+    """A function failed, and said so."""
+
+    function: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.function} failed: {self.problem}"
+
+
+@define(auto_exc=True)
+class FolderNotEmpty(ReliveError):
+    """Nothing of what is there may be overwritten."""
+
+    folder: str
+
+    def __str__(self) -> str:
+        return f"{self.folder} is not empty: name a new folder, or empty this one"

@@ -1,0 +1,120 @@
+"""A client of the sync protocol that follows one query, through lost connections too.
+
+connect ──> ClientSession.opened ──> messages ──> results
+   ^                                    │
+   └──── wait, longer each time <───────┘ lost
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from attrs import define, field
+from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, open_websocket_url
+
+from ..engine.version import ENGINE_VERSION
+from ..protocol.client_session import (
+    INITIAL_CONNECT,
+    Changed,
+    ClientSession,
+    IdentityRefused,
+    Terminated,
+)
+from ..protocol.client_wire import decode_server, encode_client
+from ..protocol.errors import ProtocolError
+from ..protocol.limits import MESSAGE_BYTES_MAX
+from ..protocol.messages import AdminToken, QueryFailed, QueryUpdated
+from .errors import RequestRefused, ServerUnreachable
+
+SESSION_BYTES = 16
+CONNECT_S_MAX = 5.0
+SILENCE_S_MAX = 60.0
+"""The server says something every 15 s at least."""
+RETRY_S_MIN = 0.2
+RETRY_S_MAX = 15.0
+
+
+@define(eq=False)
+class LiveClient:
+    url: str
+    """Of the server, as ``http://host:port``."""
+    admin_key: str | None = field(repr=False)
+    path: str
+    args: dict[str, object]
+    on_result: Callable[[QueryUpdated | QueryFailed], None]
+    on_remark: Callable[[str], None]
+    """Told when the connection is lost and when it is back."""
+    entropy: Callable[[int], bytes]
+    failures: int = 0
+    """Attempts to connect since the last message from the server."""
+
+    async def run(self) -> None:
+        """Follow the query until cancelled.
+
+        Raises ServerUnreachable if there is no server at first, RequestRefused if it will not have us.
+        """
+        session = ClientSession(self.entropy(SESSION_BYTES))
+        if self.admin_key is not None:
+            session.authenticate(AdminToken(self.admin_key, None))
+        query_id = session.subscribe(self.path, self.args)
+        close_reason: str | None = INITIAL_CONNECT
+        while True:
+            try:
+                close_reason = await self.connect(session, query_id, close_reason)
+            except (HandshakeError, OSError) as error:
+                if close_reason == INITIAL_CONNECT:
+                    raise ServerUnreachable(self.url, reason_of(error)) from error
+            if not self.failures:
+                self.on_remark(f"the connection to {self.url} was lost ({close_reason}); trying again")
+            delay = min(RETRY_S_MIN * 2**self.failures, RETRY_S_MAX)
+            self.failures += 1
+            await trio.sleep(delay)
+
+    async def connect(self, session: ClientSession, query_id: int, close_reason: str | None) -> str:
+        """One connection, from its opening to its end; why it ended."""
+        url = f"ws{self.url.removeprefix('http')}/api/sync"
+        headers = [(b"Convex-Client", f"relive-{ENGINE_VERSION}".encode())]
+        async with open_websocket_url(
+            url, extra_headers=headers, max_message_size=MESSAGE_BYTES_MAX, connect_timeout=CONNECT_S_MAX
+        ) as socket:
+            session.opened(close_reason)
+            try:
+                await self.follow(socket, session, query_id)
+            except ConnectionClosed as error:
+                reason: Any = error.reason
+                return str(reason.reason or reason.name) if reason is not None else "ConnectionLost"
+            except trio.TooSlowError:
+                return "InactiveServer"
+            except ProtocolError as error:
+                return str(error)
+            finally:
+                session.lost()
+        raise AssertionError("unreachable")
+
+    async def follow(self, socket: WebSocketConnection, session: ClientSession, query_id: int) -> None:
+        while True:
+            for message in session.outgoing():
+                await socket.send_message(encode_client(message).decode())
+            with trio.fail_after(SILENCE_S_MAX):
+                text: Any = await socket.get_message()
+            facts = session.receive(decode_server(text))
+            if self.failures:
+                self.failures = 0
+                self.on_remark(f"connected to {self.url} again")
+            for fact in facts:
+                match fact:
+                    case Changed() if query_id in fact.query_ids:
+                        self.on_result(session.results[query_id])
+                    case IdentityRefused():
+                        raise RequestRefused(self.url, "Unauthenticated", fact.error)
+                    case Terminated():
+                        raise RequestRefused(self.url, "ProtocolError", fact.error)
+                    case _:
+                        pass
+
+
+def reason_of(error: Exception) -> str:
+    """Why there is no connection: a handshake that failed says so in its cause, if at all."""
+    return str(error) or str(error.__cause__ or "") or type(error).__name__

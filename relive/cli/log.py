@@ -1,0 +1,143 @@
+"""`relive log`: look at the log of a data folder, whether it is being served or not."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ..engine.data_folder import LOG
+from ..log.entry import FIRST_LSN, LSN
+from ..log.errors import Damaged
+from ..log.storage import FolderStorage
+from ..log.verify import Verified
+from ..log.verify import verify as verify_log
+from .entry_text import description, entry_tree, table_of, time_text
+from .log_files import named_in_full, open_log
+from .options import data_option, json_option, traceback_option
+from .output import print_json, say
+from .progress import LogProgress
+
+LIMIT = 20
+LINE_CHARS_MAX = 10_000
+
+
+@click.group()
+def log() -> None:
+    """Look at the log: every change, and what caused it.
+
+    Only reads, so it can be used while the folder is being served.
+    """
+
+
+@log.command()
+@data_option
+@click.option("--from", "from_lsn", type=click.IntRange(1), default=None, metavar="LSN", help="Begin there.")
+@click.option(
+    "--limit", type=click.IntRange(1), default=LIMIT, show_default=True, metavar="N", help="How many entries."
+)
+@click.option("--entry", type=click.IntRange(1), default=None, metavar="LSN", help="Everything about this one.")
+@json_option
+@traceback_option
+def show(data: Path, from_lsn: int | None, limit: int, entry: int | None, as_json: bool) -> None:
+    """Show entries: the newest ones, or those from an LSN on.
+
+    With --json, one entry on each line, complete.
+    """
+    storage = storage_of(data)
+    with named_in_full(storage):
+        opened = open_log(storage)
+        if opened.problem:
+            say(f"behind entry {opened.last}: {opened.problem}; `relive log verify` tells if that is damage")
+        if entry is not None:
+            found = opened.reader.entry(LSN(entry))
+            print_json(entry_tree(found)) if as_json else click.echo(description(found))
+            return
+        first = LSN(from_lsn) if from_lsn is not None else LSN(max(FIRST_LSN, opened.last - limit + 1))
+        entries = opened.reader.read(LSN(first - 1), limit)
+    if as_json:
+        for each in entries:
+            print_json(entry_tree(each))
+    elif entries:
+        # Folded to the width of a terminal only: other programs get each entry on one line.
+        console = Console() if sys.stdout.isatty() else Console(width=LINE_CHARS_MAX)
+        console.print(table_of(entries))
+    else:
+        say(f"no entries from {first} on: the last one is {opened.last}" if opened.last else "there are no entries")
+
+
+@log.command()
+@data_option
+@json_option
+@traceback_option
+def verify(data: Path, as_json: bool) -> int:
+    """Read the whole log, and check every byte, checksum and hash.
+
+    Exit code 0: one unbroken history. Exit code 1: damaged; the file, the place and what to do are
+    shown.
+    """
+    try:
+        verified = read_all(storage_of(data))
+    except Damaged as error:
+        if as_json:
+            print_json(damage_tree(data, error))
+        else:
+            say(str(error))
+        return 1
+    if as_json:
+        print_json(verified_tree(data, verified))
+    else:
+        click.echo(verified_text(verified))
+    return 0
+
+
+def storage_of(data: Path) -> FolderStorage:
+    return FolderStorage(data / LOG)
+
+
+def read_all(storage: FolderStorage) -> Verified:
+    with LogProgress("verifying", after_s=0.0) as progress, named_in_full(storage):
+        return verify_log(storage, progress.update)
+
+
+def verified_tree(data: Path, verified: Verified) -> object:
+    torn = verified.torn
+    return {
+        "ok": True,
+        "data": str(data),
+        "entries": verified.entries,
+        "first": verified.first,
+        "last": verified.last,
+        "bytes": verified.size,
+        "segments": verified.segments,
+        "hash": verified.hash.hex(),
+        "deployment": verified.deployment.hex(),
+        "unfinished": {"file": torn.file, "offset": torn.offset, "bytes": torn.length} if torn is not None else None,
+    }
+
+
+def damage_tree(data: Path, error: Damaged) -> object:
+    return {
+        "ok": False,
+        "data": str(data),
+        "file": error.file,
+        "offset": error.offset,
+        "lsn": error.lsn,
+        "lastGood": error.last_ts,
+        "problem": error.problem,
+        "remedy": "keep a copy of the folder, then restore this file from a backup",
+    }
+
+
+def verified_text(verified: Verified) -> str:
+    lines = [
+        f"no fault: {verified.entries:,} entries in {verified.segments} segment(s), {verified.size:,} bytes",
+    ]
+    if verified.entries:
+        lines.append(f"from {time_text(verified.first)} to {time_text(verified.last)} UTC")
+        lines.append(f"hash of the last entry, which stands for all: {verified.hash.hex()}")
+    if verified.torn is not None:
+        lines.append(f"an unfinished write at the end, which is no fault: {verified.torn}")
+    return "\n".join(lines)

@@ -1,0 +1,167 @@
+"""The `relive` command: its subcommands, its exit codes, and how errors are shown.
+
+A subcommand is imported when it is used or listed.  Whatever it raises becomes one message on
+stderr and an exit code; a traceback is shown only if asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+
+import click
+from attrs import define
+
+from ..engine.data_folder import DataFolderInvalid
+from ..engine.errors import AppInvalid, SchemaMismatch
+from ..engine.version import ENGINE_VERSION
+from ..log.asserts import require_asserts
+from ..log.errors import Damaged, FolderInUse, NoLog, NoSuchEntry
+from ..protocol.errors import ReliveError
+from .errors import PortUnavailable
+from .options import traceback_option
+
+FAILED = 1
+USAGE = 2
+IN_USE = 3
+APP_REFUSED = 4
+DAMAGED = 5
+INTERRUPTED = 130
+CODES: tuple[tuple[type[Exception], int], ...] = (
+    (FolderInUse, IN_USE),
+    (PortUnavailable, IN_USE),
+    (AppInvalid, APP_REFUSED),
+    (SchemaMismatch, APP_REFUSED),
+    (Damaged, DAMAGED),
+    (DataFolderInvalid, USAGE),
+    (NoLog, USAGE),
+    (NoSuchEntry, USAGE),
+)
+HELP = """\
+relive: a reactive backend in Python, with a log of every change.
+
+APP is a folder with schema.py and modules of functions. Results go to stdout, everything else to
+stderr.
+
+\b
+Exit codes:
+  0  done; for a server: stopped as asked
+  1  failed; for `relive log verify`: the log is damaged
+  2  wrong usage, or no such data folder, log or entry
+  3  the data folder or the port is in use
+  4  the app is refused: it does not load, or stored documents do not fit its schema
+  5  the log is damaged
+"""
+COMMANDS = {
+    "init": "init:init",
+    "dev": "dev:dev",
+    "serve": "serve:serve",
+    "run": "run:run",
+    "codegen": "codegen:codegen",
+    "log": "log:log",
+    "admin-key": "admin_key:admin_key",
+}
+"""Where each is: module and name."""
+
+
+@define(eq=False)
+class Shown:
+    """What is shown of an error."""
+
+    traceback: bool = False
+
+
+class Commands(click.Group):
+    """Imports a subcommand when it is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(f".{module}", __package__), name)
+        assert isinstance(command, click.Command), cmd_name
+        return command
+
+
+@click.command(cls=Commands, help=HELP, invoke_without_command=True, context_settings={"max_content_width": 100})
+@click.version_option(ENGINE_VERSION, message="relive %(version)s")
+@traceback_option
+@click.pass_context
+def cli(context: click.Context) -> None:
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command that the process was started with, and end the process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; its exit code."""
+    shown = Shown()
+    try:
+        require_asserts()
+        code = cli.main(list(arguments), prog_name="relive", standalone_mode=False, obj=shown)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        complain(usage_text(error))
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        if shown.traceback:
+            traceback.print_exception(error)
+        cause = plainest(error)
+        complain(text_of(cause))
+        return next((code for kind, code in CODES if isinstance(cause, kind)), FAILED)
+    return code if isinstance(code, int) else 0
+
+
+def complain(text: str) -> None:
+    click.echo(f"relive: {text}", err=True)
+
+
+def usage_text(error: click.ClickException) -> str:
+    text = error.format_message()
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is None:
+        return text
+    return f"{text}{'' if text[-1:] in '.?!' else '.'} See `{context.command_path} --help`."
+
+
+def text_of(error: BaseException) -> str:
+    if isinstance(error, ReliveError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    return f"unexpected {type(error).__name__}: {error}; `--traceback` shows where"
+
+
+def plainest(error: BaseException) -> BaseException:
+    """The error behind what nurseries wrapped around it; of several, one that people can act on."""
+    errors = list(leaves(error))
+    for kind in (ReliveError, OSError):
+        for each in errors:
+            if isinstance(each, kind):
+                return each
+    return errors[0]
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error

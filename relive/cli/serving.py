@@ -1,0 +1,163 @@
+"""The server process, from an open data folder to a graceful stop.
+
+guard ──> load the app ──> recover the log, deploy ──> serve ──> signal ──> drain ──> close the log
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import click
+import trio
+from attrs import frozen
+
+from ..engine import limits
+from ..engine.app import App, load_app
+from ..engine.data_folder import DataFolder
+from ..engine.database import Database
+from ..engine.determinism import driver, gate
+from ..engine.determinism import limits as handler_limits
+from ..engine.env import real_env
+from ..engine.server.listener import Server
+from .errors import PortUnavailable
+from .log_files import named_in_full
+from .output import print_json, say
+from .progress import LogProgress
+
+PROGRESS_AFTER_S = 1.0
+"""Recovery that is faster than this needs no progress bar."""
+
+
+@frozen
+class Options:
+    app: Path
+    host: str
+    port: int
+    debug: bool
+    as_json: bool
+
+
+class Companion(Protocol):
+    """What runs beside the server, as `relive dev` does."""
+
+    def deployed(self, app: App) -> None:
+        """Told of the first app."""
+
+    async def run(self, database: Database) -> None:
+        """Runs until it is cancelled."""
+
+
+def run_server(options: Options, folder: DataFolder, companion: Companion | None = None) -> None:
+    """Serve until a signal.  Raises what keeps the server from starting, or ends it."""
+    require_free(options.host, options.port)
+    write_log_to_stderr()
+    guard(options)
+    try:
+        app = load(options.app)
+        if companion is not None:
+            companion.deployed(app)
+        database = open_database(folder, app)
+        try:
+            trio.run(serve, options, folder, database, companion)
+        finally:
+            database.log.close()
+    finally:
+        # Python gives signals back before it ends, and then the timer's would kill it.
+        handler_limits.disarm()
+
+
+def load(folder: Path) -> App:
+    app = load_app(folder)
+    for warning in app.warnings:
+        say(warning)
+    return app
+
+
+def require_free(host: str, port: int) -> None:
+    """Refuse early: nothing is recovered or deployed for a port that cannot be had."""
+    try:
+        places = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, address in places:
+            with socket.socket(family, kind, protocol) as probe:
+                # As servers do it, so that a port still in TIME_WAIT from our last run counts as free.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind(address)
+                probe.listen(1)
+    except OSError as error:
+        raise PortUnavailable(host, port, error.strerror or str(error)) from error
+
+
+def write_log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("relive: %(message)s"))
+    logger = logging.getLogger("relive")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def guard(options: Options) -> None:
+    """Guard this process, before any module of the app is imported."""
+    driver.install([str(options.app.resolve())])
+    if options.debug:
+        gate.enabled = False
+        say("--debug: functions are neither guarded nor limited")
+        return
+    handler_limits.configure(limits.HANDLER_CPU_S_MAX, limits.HANDLER_MEMORY_BYTES_MAX)
+    handler_limits.arm()
+
+
+def open_database(folder: DataFolder, app: App) -> Database:
+    storage = folder.storage
+    with LogProgress("reading the log", after_s=PROGRESS_AFTER_S) as progress, named_in_full(storage):
+        database = Database.open(storage, app, real_env(), folder.secret, on_progress=progress.update)
+    if database.log.torn is not None:
+        say(f"the last write was cut short, and never acknowledged; it was dropped: {database.log.torn}")
+    return database
+
+
+async def serve(options: Options, folder: DataFolder, database: Database, companion: Companion | None) -> None:
+    server = Server(database, folder.admin_key, folder.instance_name)
+    with ExitStack() as stack:
+
+        def announce(url: str) -> None:
+            stack.enter_context(folder.served_at(reachable(url)))
+            name = database.executor.app.name
+            if options.as_json:
+                print_json({"url": url, "app": name, "data": str(folder.folder), "instanceName": folder.instance_name})
+            else:
+                click.echo(f"relive: {name} is served at {url} (data in {folder.folder})")
+
+        tasks: list[Callable[[], Awaitable[None]]] = [partial(stop_on_signal, server)]
+        if companion is not None:
+            tasks.append(partial(companion.run, database))
+        async with trio.open_nursery() as nursery:
+            for task in tasks:
+                nursery.start_soon(task)
+            await server.serve(options.host, options.port, announce)
+            nursery.cancel_scope.cancel()
+
+
+def reachable(url: str) -> str:
+    """An address to connect to, where the server listens on every one."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
+async def stop_on_signal(server: Server) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            say(f"{signal.Signals(number).name}: stopping; once more stops at once")
+            break
+    # From here on the system ends the process, even if it is stuck.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)
+    server.stop()
