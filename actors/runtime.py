@@ -15,7 +15,7 @@ from typing import Protocol
 import trio
 from attrs import Factory, define, field
 
-from ..log.entry import FIRST_LSN, LSN
+from ..log.entry import FIRST_LSN, LSN, Kind
 from ..log.errors import DiskFull
 from ..log.log import Log
 from ..log.writer import Batch
@@ -178,6 +178,9 @@ class Runtime:
 
     def not_written(self, problem: str) -> None:
         for effect in self.committer.receive(NotWritten(self.committer.durable, problem)):
+            if isinstance(effect, Undo) and effect.committed.entry.kind is Kind.DEPLOY:
+                # Its code reads the tables already, and only a restart brings back the code before.
+                self.supervisor.stop("a deploy could not be written", OSError(problem))
             self.perform(effect)
         self.log.writer.withdraw()
         self.rewind()
