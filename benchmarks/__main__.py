@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from .settings import QUICK, Settings
 
 DATA = CHECKOUT / ".relive"
 FUNCTIONS_SHOWN = 30
+BUSY = 0.5
+"""Load average from which on others take a visible share of the machine."""
 PAGE_COLUMNS = 160
 """Width of what is not shown on a terminal."""
 
@@ -50,6 +53,9 @@ def measure(names: tuple[str, ...], as_json: bool, quick: bool, data: Path, serv
     """Measure relive, and what the machine allows."""
     settings = settings_of(quick, sizes)
     selected = selected_rows(names)
+    busy_before = os.getloadavg()[0]
+    if busy_before > BUSY:
+        progress.print(f"The machine is busy (load {busy_before:.1f}): figures will be low, and ratios will vary.")
     with processes_in(data, serve) as processes:
         measured = list(
             run.measure(
@@ -62,7 +68,7 @@ def measure(names: tuple[str, ...], as_json: bool, quick: bool, data: Path, serv
         )
     results = list(figures(measured))
     if as_json:
-        click.echo(table.as_json(results))
+        click.echo(table.as_json(results, busy_before))
     else:
         console().print(table.table(results))
 

@@ -49,8 +49,13 @@ def amount(value: float, unit: str) -> str:
     return f"{value:.2f} {unit}" if unit == MS or value < 10 else f"{value:.1f} {unit}"
 
 
-def as_json(figures: Sequence[Figure]) -> str:
-    machine = {"system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count()}
+def as_json(figures: Sequence[Figure], load_before: float) -> str:
+    machine = {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "load_before": load_before,
+    }
     return json.dumps({"machine": machine, "figures": [plain(figure) for figure in figures]}, indent=2)
 
 
