@@ -129,7 +129,8 @@ def freeze(obj: T) -> T:
     if isinstance(obj, tuple):
         return tuple(freeze(item) for item in obj)  # type: ignore[return-value]
     if isinstance(obj, dict):
-        return FrozenDict({key: freeze(item) for key, item in obj.items()})  # type: ignore[return-value]
+        # In one order, whether it was just written or read from the log: handlers may iterate over it.
+        return FrozenDict({key: freeze(obj[key]) for key in sorted(obj)})  # type: ignore[return-value]
     return obj
 
 
@@ -138,6 +139,13 @@ def holds_containers(shape: ObjectOf) -> bool:
     return any(
         (part != shape and isinstance(part, (ArrayOf, RecordOf, ObjectOf))) or part == ANY for part in walk(shape)
     )
+
+
+def in_order(value: Value) -> Value:
+    """The same value with the fields of each object sorted."""
+    if isinstance(value, dict):
+        return {name: in_order(value[name]) for name in sorted(value)}
+    return [in_order(item) for item in value] if isinstance(value, list) else value
 
 
 IdCheck = Callable[[Value, str], None]

@@ -13,10 +13,10 @@ from attrs import define, field
 
 from ..protocol.errors import InvalidValue
 from ..protocol.values import Value
-from .documents import IdCheck, convert, id_check, to_value
+from .documents import IdCheck, convert, id_check, in_order, to_value
 from .errors import AppInvalid, ArgumentValidationError, ReturnsValidationError
 from .functions import AnyFunction, Function, FunctionKind
-from .shapes import ANY, Field, ObjectOf, Shape, shape_of, walk
+from .shapes import ANY, Field, ObjectOf, RecordOf, Shape, shape_of, walk
 
 
 @define(eq=False)
@@ -29,10 +29,13 @@ class Endpoint:
     arguments_type: type[msgspec.Struct]
     returns_hint: Any
     check_ids: IdCheck | None = field(init=False, default=None)
+    takes_objects: bool = field(init=False)
+    """True if arguments can hold objects whose names are data: a handler may iterate over them."""
     returns_documents: bool = field(init=False)
     """True if documents are all the objects that a result can hold: their class is enough."""
 
     def __attrs_post_init__(self) -> None:
+        self.takes_objects = any(part == ANY or isinstance(part, RecordOf) for part in walk(self.arguments))
         objects = [part for part in walk(self.returns) if isinstance(part, ObjectOf)]
         self.returns_documents = bool(objects) and all(part.table is not None for part in objects)
 
@@ -53,6 +56,9 @@ class Endpoint:
         try:
             if not isinstance(arguments, dict):
                 raise InvalidValue("$", "arguments are one object of named values")
+            if self.takes_objects:
+                # In one order, whether they came from a client or from the log.
+                arguments = in_order(arguments)
             bound = convert(arguments, self.arguments_type, strict=True)
             if self.check_ids is not None:
                 self.check_ids(arguments, "$")
