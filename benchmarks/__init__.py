@@ -30,8 +30,8 @@ Method
       So a ratio compares two servers under one load, not two clients.
     * Machines are noisy: rows and limits take turns, in several rounds, each with a fresh server and
       an empty folder.  What is printed is the median; a ratio is the median of the rounds' ratios.
-    * Two cores must be free: on a busy machine a thread that waits for an fsync gets its turn late, so
-      one fsync seems to take a scheduler's time slice (4 ms) and hides what the server adds.
+    * The machine must be idle: on a busy one, whoever waits for an fsync gets its turn late, so that
+      fsyncs seem slow and hide what the server adds.
 
 Aims: mutations of 64 clients at 0.5 of the echo rate or more; a notification in less than 3 times
 one fsync and one echo.  Nothing fails when they are missed: a benchmark is not a test.

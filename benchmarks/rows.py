@@ -18,7 +18,6 @@ from .wire import LISTED, connected, fill
 Measure = Callable[[Processes, Settings], Iterator[Measurement]]
 
 CHANNEL_WRITERS = 16
-RESTARTS = 3
 DOCUMENTS_PER_CHANNEL = 1_000
 IDLE_SUBSCRIBERS_FACTOR = 2
 SETTLE_S = 0.3
@@ -110,7 +109,7 @@ def restart(processes: Processes, settings: Settings) -> Iterator[Measurement]:
         fill(server.port, count, settings.documents // count)
         yield named(f"resident after writing {documents}", server.resident_kib() / 1024, MB)
     times: list[float] = []
-    for _ in range(RESTARTS):
+    for _ in range(settings.rounds):
         with processes.relive(data) as server:
             times.append(server.first_answer())
             full = server.resident_kib()
