@@ -19,7 +19,7 @@ Method
       taken from what is measured: it is one loop over bare sockets (``websocket``, ``loads``) that
       sends frames made beforehand and looks only at what it must.
     * A mutation counts when both its MutationResponse and the Transition after it have arrived, as
-      for official clients.  Live queries list the newest 50 messages of a channel, about 10 kB.
+      for official clients.  Live queries list the newest 50 messages of a channel, about 13 kB.
     * Every message carries a number.  A subscriber looks at the number of the newest message in each
       result, and at the end all subscribers must show exactly the newest 50 of their channel, or the
       row fails.

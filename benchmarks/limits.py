@@ -15,7 +15,7 @@ from .settings import Settings
 
 APPEND_BYTES = 500
 APPENDS_MIN = 20
-PUSH_BYTES = 10_000
+PUSH_BYTES = 13_000
 """About as long as an update of 50 messages."""
 FILE = "appends"
 PUSH = "push-"
