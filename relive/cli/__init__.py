@@ -1,1 +1,23 @@
-"""The command line: one module for each command, ``main`` around them."""
+"""The command line: one module for each command, ``main`` around them.
+
+main         the `relive` command: subcommands, exit codes, how errors are shown
+options      arguments and options that several commands share
+output       results to stdout, remarks to stderr
+progress     bars for what takes long
+
+init         `relive init`: copies the template
+template     the app that it copies
+serve        `relive serve`
+dev          `relive dev`
+serving      the server process, from an open data folder to a graceful stop
+development  beside it in `relive dev`: watch, deploy, generate types
+run          `relive run`: one call over HTTP
+watching     `relive run --watch`: each new result of a live query
+live         the client of the sync protocol behind it
+codegen      `relive codegen`
+log          `relive log`: show and verify
+log_files    reads a log beside its writer
+entry_text   entries for people and for programs
+admin_key    `relive admin-key`
+errors       what a command can run into
+"""
