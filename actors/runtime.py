@@ -39,6 +39,9 @@ class Held(Protocol):
     def release(self) -> None:
         """What it reflects is durable."""
 
+    def wake(self) -> None:
+        """Everything that could be released with it has been: go."""
+
     def drop(self, problem: str) -> None:
         """What it reflects was taken back; it must never leave."""
 
@@ -142,6 +145,7 @@ class Runtime:
         """Release ``item`` once everything up to ``lsn`` is durable; at once if it is."""
         if self.gate.hold(lsn, item):
             item.release()
+            item.wake()
 
     async def wait_durable(self, lsn: LSN) -> None:
         """Returns when ``lsn`` is durable.  Raises WritesRefused if it was taken back."""
@@ -173,8 +177,12 @@ class Runtime:
 
     def written(self, durable: LSN) -> None:
         self.committer.receive(Durable(durable))
-        for item in self.gate.release(durable):
+        released = self.gate.release(durable)
+        for item in released:
             item.release()
+        # Only now, so that one client's messages go out in one write.
+        for item in released:
+            item.wake()
 
     def not_written(self, problem: str) -> None:
         for effect in self.committer.receive(NotWritten(self.committer.durable, problem)):
@@ -199,6 +207,9 @@ class Waiter:
     problem: str = ""
 
     def release(self) -> None:
+        pass
+
+    def wake(self) -> None:
         self.done.set()
 
     def drop(self, problem: str) -> None:

@@ -62,8 +62,14 @@ class FrozenDict(dict[str, Any]):
         return dict, (dict(self),)
 
 
+ATOMS = frozenset((str, int, float, bool, bytes, type(None), Int64))
+"""Types with nothing inside; asked first, for most fields are of them."""
+
+
 def plain(obj: object) -> object:
     """Structs as dictionaries with the names that are stored and sent."""
+    if type(obj) in ATOMS:
+        return obj
     if isinstance(obj, msgspec.Struct):
         fields: dict[str, object] = {}
         config = obj.__struct_config__
@@ -72,7 +78,7 @@ def plain(obj: object) -> object:
         for name, stored in zip(obj.__struct_fields__, obj.__struct_encode_fields__, strict=True):
             item = getattr(obj, name)
             if item is not UNSET:
-                fields[stored] = item if type(item) is str else plain(item)
+                fields[stored] = item if type(item) in ATOMS else plain(item)
         return fields
     if isinstance(obj, (list, tuple)):
         return [plain(item) for item in obj]

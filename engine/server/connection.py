@@ -59,6 +59,8 @@ class Outgoing:
     def release(self) -> None:
         self.connection.ready.append(self)
         self.connection.held -= 1
+
+    def wake(self) -> None:
         self.connection.wake()
 
     def drop(self, problem: str) -> None:

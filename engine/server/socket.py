@@ -51,9 +51,31 @@ class Socket:
     failed_ns: int | None = None
     """When `beat` first saw that the connection must end."""
     scope: trio.CancelScope = Factory(trio.CancelScope)
+    idle: bool = False
+    """The writer has nothing to do: what becomes ready may be sent without waking it."""
+    unsent: bytes = b""
+    """What the socket did not take at once; the writer sends it before anything else."""
+    unsent_transitions: int = 0
 
     def wake(self) -> None:
-        self.woken.set()
+        if not (self.idle and self.connection.failure is None and not self.draining and self.write_now()):
+            self.idle = False
+            self.woken.set()
+
+    def write_now(self) -> bool:
+        """Send all that is ready; False if the socket did not take it all."""
+        pieces: list[bytes] = []
+        transitions = self.collect(pieces)
+        if not pieces:
+            return True
+        data = b"".join(pieces)
+        sent = self.stream.send_now(data)
+        if sent < len(data):
+            self.unsent, self.unsent_transitions = data[sent:], transitions
+            return False
+        if transitions:
+            self.connection.written(transitions)
+        return True
 
     async def run(self) -> None:
         """Serve the client until it goes, or must go."""
@@ -95,8 +117,8 @@ class Socket:
         connection = self.connection
         try:
             while connection.failure is None:
-                pieces: list[bytes] = []
-                transitions = self.collect(pieces)
+                pieces, transitions = self.take_unsent()
+                transitions += self.collect(pieces)
                 if pieces:
                     await self.stream.send_all(b"".join(pieces))
                     if transitions:
@@ -105,10 +127,18 @@ class Socket:
                     await self.close(GOING_AWAY, "ServerStopping")
                     return
                 else:
+                    self.idle = True
                     await self.wait_woken()
+                    self.idle = False
             await self.end(connection.failure)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
+
+    def take_unsent(self) -> tuple[list[bytes], int]:
+        """What `write_now` left over, and how many transitions end in it."""
+        left = ([self.unsent] if self.unsent else [], self.unsent_transitions)
+        self.unsent, self.unsent_transitions = b"", 0
+        return left
 
     async def wait_woken(self) -> None:
         self.woken = trio.Event()
@@ -164,7 +194,7 @@ class Socket:
             while self.connection.held:
                 await self.wait_woken()
         with trio.move_on_after(CLOSE_S_MAX):
-            pieces: list[bytes] = []
+            pieces, _ = self.take_unsent()
             self.collect(pieces)
             message = self.connection.rejected or ended.message
             if message is not None:
