@@ -146,7 +146,9 @@ class Bench:
         """Close the database once all is durable, and open it again from its log."""
         self.flush()
         self.database.log.close()
-        return open_bench(app or self.executor.app, self.storage, self.clock, self.entropy)
+        again = open_bench(app or self.executor.app, self.storage, self.clock, self.entropy)
+        again.requests = self.requests
+        return again
 
     def check(self) -> None:
         self.database.runtime.tables.check()
