@@ -13,7 +13,6 @@ from attrs import define
 from .app import App, load_app
 from .bundle import read_bundle
 from .database import Database
-from .errors import AppInvalid
 
 
 @define(eq=False)
@@ -32,10 +31,7 @@ class Reloader:
         if found == self.tried:
             return None
         self.tried = found
-        try:
-            app = load_app(self.folder)
-        except SystemExit as error:
-            raise AppInvalid(str(self.folder), f"a module ended with {error!r} when it was imported") from error
+        app = load_app(self.folder)
         self.tried = app.code
         self.database.deploy(app)
         return app

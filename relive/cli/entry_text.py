@@ -16,7 +16,7 @@ from ..protocol.values import Value
 from .output import readable
 
 NANOSECONDS = 1_000_000_000
-HEX_CHARS_SHOWN_MAX = 48
+KEY_CHARS_SHOWN_MAX = 48
 COLUMNS = ("lsn", "time (UTC)", "kind", "function", "cause", "writes")
 SHORT = ("lsn", "time (UTC)", "kind")
 """Columns that are never folded."""
@@ -178,12 +178,17 @@ def counted(items: Value) -> int:
 
 
 def bounds(start: bytes, stop: bytes | None) -> str:
-    return f"from {shortened(start)} to {'the end' if stop is None else shortened(stop)}"
+    if stop == start + b"\x00":
+        return key_text(start)
+    return f"from {key_text(start)} to {'the end' if stop is None else key_text(stop)}"
 
 
-def shortened(key: bytes) -> str:
-    text = key.hex() or "the start"
-    return text if len(text) <= HEX_CHARS_SHOWN_MAX else f"{text[:HEX_CHARS_SHOWN_MAX]}..."
+def key_text(key: bytes) -> str:
+    """A key of an index: text where it is an id, else hexadecimal, shortened."""
+    if not key:
+        return "the start"
+    text = key.decode("ascii") if key.isalnum() else key.hex()
+    return text if len(text) <= KEY_CHARS_SHOWN_MAX else f"{text[:KEY_CHARS_SHOWN_MAX]}..."
 
 
 def write_text(write: Write) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING
+
 from attrs import define, field
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ..engine.determinism.real import real_monotonic_ns
 
-
-def stderr_console() -> Console:
-    return Console(stderr=True)
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 @define(eq=False)
@@ -20,10 +20,8 @@ class LogProgress:
     what: str
     after_s: float
     """Work that is done sooner shows nothing."""
-    console: Console = field(factory=stderr_console)
     started_ns: int = field(factory=real_monotonic_ns)
     bar: Progress | None = None
-    task: TaskID = TaskID(0)
 
     def __enter__(self) -> LogProgress:
         return self
@@ -34,20 +32,25 @@ class LogProgress:
 
     def update(self, done: int, total: int) -> None:
         if self.bar is None:
-            if not self.console.is_terminal or real_monotonic_ns() - self.started_ns < self.after_s * 1e9:
+            if not sys.stderr.isatty() or real_monotonic_ns() - self.started_ns < self.after_s * 1e9:
                 return
-            self.bar = bytes_bar(self.console)
-            self.task = self.bar.add_task(self.what, total=total)
+            self.bar = bytes_bar()
+            self.bar.add_task(self.what, total=total)
             self.bar.start()
-        self.bar.update(self.task, completed=done, total=total)
+        for task in self.bar.task_ids:
+            self.bar.update(task, completed=done, total=total)
 
 
-def bytes_bar(console: Console) -> Progress:
+def bytes_bar() -> Progress:
+    # Imported when it is needed: most servers start without a bar.
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         DownloadColumn(),
         TimeRemainingColumn(),
-        console=console,
+        console=Console(stderr=True),
         transient=True,
     )

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from types import FrameType
+from typing import Any, Protocol
 
 import click
 import trio
@@ -24,6 +25,7 @@ from ..engine.data_folder import DataFolder
 from ..engine.database import Database
 from ..engine.determinism import driver, gate
 from ..engine.determinism import limits as handler_limits
+from ..engine.determinism.real import real_signal
 from ..engine.env import real_env
 from ..engine.server.listener import Server
 from .errors import PortUnavailable
@@ -31,6 +33,7 @@ from .log_files import named_in_full
 from .output import print_json, say
 from .progress import LogProgress
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PROGRESS_AFTER_S = 1.0
 """Recovery that is faster than this needs no progress bar."""
 
@@ -153,11 +156,24 @@ def reachable(url: str) -> str:
 
 
 async def stop_on_signal(server: Server) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    """Stop the server on the first signal; let the second end the process."""
+    with trio.open_signal_receiver(*SIGNALS) as signals:
+        for each in SIGNALS:
+            real_signal(each, partial(only_once, real_signal(each, signal.SIG_DFL)))
         async for number in signals:
             say(f"{signal.Signals(number).name}: stopping; once more stops at once")
             break
-    # From here on the system ends the process, even if it is stuck.
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_DFL)
+    restore_default()
     server.stop()
+
+
+def only_once(received: Any, number: int, frame: FrameType | None) -> None:
+    # At once, not when trio gets to it: a function may be running, and keep it from everything.
+    restore_default()
+    received(number, frame)
+
+
+def restore_default() -> None:
+    """From here on the system ends the process, even if it is stuck."""
+    for each in SIGNALS:
+        real_signal(each, signal.SIG_DFL)

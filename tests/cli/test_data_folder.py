@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from relive.engine.data_folder import SETTINGS, DataFolder, DataFolderInvalid
+
+
+def test_a_new_folder_gets_settings_that_stay(tmp_path: Path) -> None:
+    made = DataFolder.open(tmp_path / "deep" / "data")
+
+    assert DataFolder.open(tmp_path / "deep" / "data") == made == DataFolder.read(tmp_path / "deep" / "data")
+    name, secret = made.admin_key.key.split("|")
+    assert name == made.instance_name
+    assert len(bytes.fromhex(secret)) == 32
+    assert len(made.secret) == 32
+    assert 0 < made.hash_seed < 2**32
+
+
+def test_only_the_owner_may_look(tmp_path: Path) -> None:
+    made = DataFolder.open(tmp_path / "data")
+
+    assert stat.S_IMODE(made.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(made.settings_file.stat().st_mode) == 0o600
+    assert (made.folder / ".gitignore").read_text() == "*\n"
+    assert sorted(os.listdir(made.folder)) == [".gitignore", SETTINGS]
+
+
+def test_secrets_come_from_the_entropy_given_and_are_not_shown(tmp_path: Path) -> None:
+    made = DataFolder.open(tmp_path / "data", lambda count: b"\x07" * count)
+
+    assert made.secret == b"\x07" * 32
+    assert "0707" not in repr(made).replace(made.instance_name, "")
+
+
+def test_two_first_starts_at_once_agree(tmp_path: Path) -> None:
+    for round in range(10):
+        with ThreadPoolExecutor(4) as threads:
+            made = list(threads.map(DataFolder.open, [tmp_path / str(round)] * 4))
+
+        assert made == [made[0]] * 4
+
+
+def test_reading_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataFolderInvalid, match="relive serve APP"):
+        DataFolder.read(tmp_path / "absent")
+
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+
+    with pytest.raises(DataFolderInvalid, match="a file is in the way"):
+        DataFolder.open(tmp_path / "data")
+    with pytest.raises(DataFolderInvalid):
+        DataFolder.read(tmp_path / "data")
+
+
+def test_a_log_without_its_settings_is_refused(tmp_path: Path) -> None:
+    folder = DataFolder.open(tmp_path / "data")
+    (folder.folder / "log").mkdir()
+    (folder.folder / "log" / f"{1:020}.log").write_bytes(b"")
+    folder.settings_file.unlink()
+
+    with pytest.raises(DataFolderInvalid, match=r"settings\.json is missing"):
+        DataFolder.open(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ('"format": 1', '"format": 2', "format 2"),
+        ('"hashSeed": ', '"hashSeed": -', "hash seed"),
+        ('"secret": "', '"secret": "z', "secret"),
+        ('"adminKey": "', '"adminKey": "x', "admin key"),
+        ('"format"', '"other"', "other"),
+        ("{", "", "restore"),
+    ],
+)
+def test_settings_that_were_changed_are_refused(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    folder = DataFolder.open(tmp_path / "data")
+    text = folder.settings_file.read_text()
+    assert old in text
+    folder.settings_file.write_text(text.replace(old, new, 1))
+
+    with pytest.raises(DataFolderInvalid, match=problem):
+        DataFolder.open(tmp_path / "data")
+
+
+def test_where_it_is_served_is_known_while_it_is(tmp_path: Path) -> None:
+    folder = DataFolder.open(tmp_path / "data")
+    assert folder.url is None
+
+    with folder.served_at("http://127.0.0.1:1"):
+        assert folder.url == "http://127.0.0.1:1"
+
+    assert folder.url is None

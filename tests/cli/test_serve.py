@@ -1,0 +1,221 @@
+"""`relive serve` and what is done to a running server, as real processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import httpx
+
+from .conftest import Relive, Serve, Start
+
+SEGMENT = f"{1:020}.log"
+
+
+def test_one_line_says_where_the_app_is_served(app: Path, serve: Serve, port: int) -> None:
+    running = serve(app)
+
+    assert running.end() == 0
+    assert running.out == [f"relive: notes_app is served at http://127.0.0.1:{port} (data in .relive)"]
+    assert running.err == ["relive: SIGTERM: stopping; once more stops at once"]
+
+
+def test_with_json_the_line_is_json_and_holds_no_secret(app: Path, serve: Serve, port: int) -> None:
+    running = serve(app, "--json", "--data", "data")
+
+    assert running.end(signal.SIGINT) == 0
+    said = json.loads(running.out[0])
+    assert said.pop("instanceName").startswith("relive-")
+    assert said == {"url": f"http://127.0.0.1:{port}", "app": "notes_app", "data": "data"}
+
+
+def test_functions_of_a_running_server_are_called(app: Path, serve: Serve, relive: Relive) -> None:
+    serve(app)
+
+    added = relive("run", "notes:add", '{"text": "one"}')
+    assert (added.returncode, len(added.stdout.strip('"\n')), added.stderr) == (0, 32, "[LOG] 'adding one'\n")
+    assert relive("run", "notes:all").stdout == '["one"]\n'
+    answer = json.loads(relive("run", "notes:add", '{"text": "two"}', "--json").stdout)
+    assert (answer["status"], answer["logLines"]) == ("success", ["[LOG] 'adding two'"])
+
+    failed = relive("run", "notes:add", '{"text": ""}')
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "relive: notes:add failed:" in failed.stderr
+    failed_json = relive("run", "notes:add", '{"text": ""}', "--json")
+    assert failed_json.returncode == 1
+    assert json.loads(failed_json.stdout)["errorData"] == {"code": "empty"}
+
+
+def test_internal_functions_need_the_admin_key(
+    app: Path, serve: Serve, relive: Relive, relive_process: Relive, port: int
+) -> None:
+    serve(app)
+    url = f"http://127.0.0.1:{port}"
+
+    assert relive("run", "notes:secret").stdout == '"internal"\n'
+    # A server that is named by its URL alone is not shown the key of this folder.
+    assert "Could not find public function" in relive("run", "notes:secret", "--url", url).stderr
+    assert relive("run", "notes:all", "--url", url).stdout == "[]\n"
+    assert relive("run", "notes:clear", "--url", url).stdout == "0\n"
+    assert relive("run", "notes:secret", "--url", url, "--data", ".relive").stdout == '"internal"\n'
+
+    key = relive("admin-key").stdout.strip()
+    call = {"path": "notes:secret", "args": {}}
+    answer = httpx.post(f"{url}/api/function", json=call, headers={"Authorization": f"Convex {key}"}, trust_env=False)
+    assert answer.json()["value"] == "internal"
+
+    relive_process("serve", "nowhere", "--data", "other")  # is refused, but makes the folder
+    wrong = relive("run", "notes:all", "--url", url, "--data", "other")
+    assert (wrong.returncode, "BadDeployKey" in wrong.stderr) == (1, True)
+    wrong = relive("run", "notes:all", "--url", url, "--data", "other", "--watch")
+    assert (wrong.returncode, "the admin key is wrong" in wrong.stderr) == (1, True)
+
+
+def test_the_data_folder_and_the_port_have_one_server(
+    app: Path, serve: Serve, relive_process: Relive, port: int
+) -> None:
+    serve(app)
+
+    same_data = relive_process("serve", app, "--port", "0")
+    assert same_data.returncode == 3
+    assert ".relive/log is in use by process" in same_data.stderr
+    same_port = relive_process("serve", app, "--port", str(port), "--data", "other")
+    assert same_port.returncode == 3
+    assert f"cannot serve at 127.0.0.1 port {port}: Address already in use" in same_port.stderr
+    assert not (app.parent / "other" / "log").exists()
+    assert same_data.stdout == same_port.stdout == ""
+
+
+def test_what_was_acknowledged_survives_a_kill(app: Path, serve: Serve, relive: Relive) -> None:
+    first = serve(app)
+    relive("run", "notes:add", '{"text": "kept"}')
+    assert first.end(signal.SIGKILL) == -signal.SIGKILL
+    unreachable = relive("run", "notes:all")
+    assert unreachable.returncode == 1
+    assert "start one with `relive serve APP`" in unreachable.stderr
+
+    serve(app)
+
+    assert relive("run", "notes:all").stdout == '["kept"]\n'
+
+
+def test_a_broken_app_is_refused(app: Path, relive_process: Relive) -> None:
+    (app / "broken.py").write_text("import nothing_of_that_name\n")
+
+    refused = relive_process("serve", app, "--port", "0")
+
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert refused.stderr.startswith(f'relive: File "{app}/broken.py", line 1')
+    assert "Traceback" not in refused.stderr
+    assert "Traceback" in relive_process("serve", app, "--port", "0", "--traceback").stderr
+
+
+def test_a_schema_that_does_not_fit_is_refused(app: Path, serve: Serve, relive: Relive, relive_process: Relive) -> None:
+    running = serve(app)
+    relive("run", "notes:add", '{"text": "one"}')
+    running.end()
+    schema = (app / "schema.py").read_text()
+    (app / "schema.py").write_text(schema.replace("text: str", "text: int"))
+
+    refused = relive_process("serve", app, "--port", "0")
+
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert "1 stored document(s) do not fit the schema" in refused.stderr
+    assert "Expected `int`, got `str` (at $.text)" in refused.stderr
+
+
+def test_a_damaged_log_is_refused_and_found(app: Path, serve: Serve, relive: Relive, relive_process: Relive) -> None:
+    running = serve(app)
+    relive("run", "notes:add", '{"text": "one"}')
+    running.end()
+    path = app.parent / ".relive" / "log" / SEGMENT
+    data = bytearray(path.read_bytes())
+    data[300] ^= 1
+    path.write_bytes(data)
+
+    refused = relive_process("serve", app, "--port", "0")
+    assert (refused.returncode, refused.stdout) == (5, "")
+    assert f"the log is damaged in .relive/log/{SEGMENT} at byte 72" in refused.stderr
+    assert "restore this file from a backup" in refused.stderr
+
+    found = relive_process("log", "verify")
+    assert (found.returncode, found.stdout) == (1, "")
+    assert f".relive/log/{SEGMENT} at byte 72" in found.stderr
+    as_json = relive("log", "verify", "--json")
+    assert as_json.returncode == 1
+    said = json.loads(as_json.stdout)
+    assert (said["ok"], said["offset"], said["lsn"]) == (False, 72, 1)
+    assert "relive log verify" in relive("log", "show").stderr
+    assert path.read_bytes() == data
+
+
+def test_a_second_signal_ends_a_stuck_server(app: Path, serve: Serve, start: Start) -> None:
+    running = serve(app, "--debug")
+    start("run", "notes:spin")
+    time.sleep(1.0)
+    running.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert running.process.poll() is None
+
+    assert running.end(signal.SIGTERM) == -signal.SIGTERM
+
+
+def test_functions_are_limited_unless_debugged(app: Path, serve: Serve, relive: Relive) -> None:
+    serve(app)
+
+    stopped = relive("run", "notes:spin")
+
+    assert stopped.returncode == 1
+    assert "used more than 1 s of CPU" in stopped.stderr
+    assert relive("run", "notes:all").stdout == "[]\n"
+
+
+def test_functions_always_run_with_the_hash_seed_of_the_data(app: Path, serve: Serve, relive: Relive) -> None:
+    (app / "seeds.py").write_text(
+        "from relive import QueryCtx, query\n\n@query\nasync def order(ctx: QueryCtx) -> list[str]:\n"
+        "    return list({str(number) for number in range(50)})\n"
+    )
+    orders = set()
+    for _ in range(2):
+        running = serve(app)
+        orders.add(relive("run", "seeds:order").stdout)
+        running.end()
+
+    assert len(orders) == 1
+
+
+def test_a_live_query_is_followed_through_a_restart(app: Path, serve: Serve, relive: Relive, start: Start) -> None:
+    server = serve(app)
+    watching = start("run", "notes:all", "--watch", "--json")
+    watching.wait(lambda: len(watching.out) == 1)
+    relive("run", "notes:add", '{"text": "one"}')
+    watching.wait(lambda: len(watching.out) == 2)
+    server.end(signal.SIGKILL)
+    watching.wait_remark("was lost")
+
+    serve(app)
+    watching.wait_remark("again")
+    relive("run", "notes:add", '{"text": "two"}')
+    watching.wait(lambda: "two" in watching.out[-1])
+
+    assert watching.end(signal.SIGINT) == 0
+    values = [json.loads(line)["value"] for line in watching.out]
+    assert [values[0], values[1], values[-1]] == [[], ["one"], ["one", "two"]]
+
+
+def test_a_query_that_fails_is_followed_too(app: Path, serve: Serve, start: Start) -> None:
+    serve(app)
+
+    watching = start("run", "notes:absent", "--watch")
+
+    watching.wait_remark("Could not find public function for 'notes:absent'")
+    assert watching.end() == 0
+
+
+def test_there_must_be_a_server_to_follow(relive: Relive) -> None:
+    refused = relive("run", "notes:all", "--watch", "--url", "http://127.0.0.1:1")
+
+    assert refused.returncode == 1
+    assert "no relive server answers at http://127.0.0.1:1" in refused.stderr
