@@ -53,9 +53,8 @@ class Socket:
     scope: trio.CancelScope = Factory(trio.CancelScope)
     idle: bool = False
     """The writer has nothing to do: what becomes ready may be sent without waking it."""
-    unsent: bytes = b""
-    """What the socket did not take at once; the writer sends it before anything else."""
     unsent_transitions: int = 0
+    """How many transitions end in what `write_now` could not send at once."""
 
     def wake(self) -> None:
         if not (self.idle and self.connection.failure is None and not self.draining and self.write_now()):
@@ -68,10 +67,8 @@ class Socket:
         transitions = self.collect(pieces)
         if not pieces:
             return True
-        data = b"".join(pieces)
-        sent = self.stream.send_now(data)
-        if sent < len(data):
-            self.unsent, self.unsent_transitions = data[sent:], transitions
+        if not self.stream.send_now(b"".join(pieces)):
+            self.unsent_transitions = transitions
             return False
         if transitions:
             self.connection.written(transitions)
@@ -117,9 +114,9 @@ class Socket:
         connection = self.connection
         try:
             while connection.failure is None:
-                pieces, transitions = self.take_unsent()
-                transitions += self.collect(pieces)
-                if pieces:
+                pieces: list[bytes] = []
+                transitions, self.unsent_transitions = self.unsent_transitions + self.collect(pieces), 0
+                if pieces or self.stream.rest:
                     await self.stream.send_all(b"".join(pieces))
                     if transitions:
                         connection.written(transitions)
@@ -133,12 +130,6 @@ class Socket:
             await self.end(connection.failure)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
-
-    def take_unsent(self) -> tuple[list[bytes], int]:
-        """What `write_now` left over, and how many transitions end in it."""
-        left = ([self.unsent] if self.unsent else [], self.unsent_transitions)
-        self.unsent, self.unsent_transitions = b"", 0
-        return left
 
     async def wait_woken(self) -> None:
         self.woken = trio.Event()
@@ -194,7 +185,7 @@ class Socket:
             while self.connection.held:
                 await self.wait_woken()
         with trio.move_on_after(CLOSE_S_MAX):
-            pieces, _ = self.take_unsent()
+            pieces: list[bytes] = []
             self.collect(pieces)
             message = self.connection.rejected or ended.message
             if message is not None:

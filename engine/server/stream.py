@@ -6,6 +6,8 @@ in two by another.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import trio
 from attrs import Factory, define
 
@@ -21,6 +23,8 @@ class SharedStream(trio.abc.HalfCloseableStream):
     stream: trio.SocketStream
     head: bytes = b""
     """What was read before and is given out again."""
+    rest: bytes = b""
+    """What `send_now` could not send: it goes out before anything else."""
     turn: trio.Lock = Factory(trio.Lock)
     heard_ns: int = Factory(real_monotonic_ns)
     """When the peer last sent anything."""
@@ -39,21 +43,24 @@ class SharedStream(trio.abc.HalfCloseableStream):
         self.heard_ns = real_monotonic_ns()
         return received
 
-    def send_now(self, data: bytes) -> int:
-        """Send what the socket takes at once; how many bytes that was.  Never waits.
+    def send_now(self, data: bytes) -> bool:
+        """Send what the socket takes at once and keep the rest, so that nobody's frame comes between.
 
-        For small messages this spares waking a task.  An error is left to the next `send_all`.
+        True if all was sent; otherwise somebody has to call `send_all`, which also raises what went
+        wrong.  Never waits: for small messages this spares waking a task.
         """
-        if self.turn.locked():
-            return 0
-        try:
-            return real_write(self.stream.socket.fileno(), data)
-        except OSError:
-            return 0
+        sent = 0
+        if not self.turn.locked() and not self.rest:
+            with suppress(OSError):
+                sent = real_write(self.stream.socket.fileno(), data)
+        self.rest += data[sent:]
+        return not self.rest
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Raises BrokenResourceError too if the peer takes nothing for `SEND_S_MAX`."""
         async with self.turn:
+            if self.rest:
+                data, self.rest = self.rest + data, b""
             for start in range(0, len(data), SEND_BYTES):
                 with trio.move_on_after(SEND_S_MAX) as patience:
                     await self.stream.send_all(memoryview(data)[start : start + SEND_BYTES])

@@ -204,6 +204,26 @@ def remove(query_id: int) -> Json:
     return {"type": "Remove", "queryId": query_id}
 
 
+def masked(message: bytes, first: int = 0x81) -> bytes:
+    """A client's frame, its mask all zero."""
+    size = len(message)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return bytes([first]) + length + bytes(4) + message
+
+
+async def shake_hands(stream: trio.SocketStream, path: str = "/api/sync") -> None:
+    """Make a websocket of a stream, for tests of what websocket libraries do not let one do."""
+    head = (
+        f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
+    )
+    await stream.send_all(head.encode())
+    received = b""
+    while not received.endswith(b"\r\n\r\n"):
+        received += await stream.receive_some()
+    assert received.startswith(b"HTTP/1.1 101"), received
+
+
 @define(eq=False)
 class Running:
     """A server that runs, and how to talk to it."""

@@ -14,7 +14,7 @@ from relive.log.entry import FIRST_LSN
 from relive.log.memory import MemoryStorage
 from relive.protocol.close import TRY_AGAIN_LATER
 
-from .harness import Json, Running, eventually, serve
+from .harness import Json, Running, eventually, masked, serve, shake_hands
 
 GOING_AWAY = 1001
 
@@ -108,11 +108,7 @@ async def test_clients_that_never_read_hold_up_the_stop_only_so_long(
     async with running.client() as reader, await running.raw() as websocket, await running.raw() as http:
         query = b"/api/query?path=values:text&args=%7B%22characters%22:8000000%7D"
         await http.send_all(b"GET " + query + b" HTTP/1.1\r\nhost: x\r\n\r\n")
-        await websocket.send_all(
-            b"GET /api/sync HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
-            b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n"
-        )
-        assert (await websocket.receive_some()).startswith(b"HTTP/1.1 101")
+        await shake_hands(websocket)
         await websocket.send_all(
             masked(
                 b'{"type":"ModifyQuerySet","baseVersion":0,"newVersion":1,"modifications":[{"type":"Add","queryId":0,'
@@ -185,12 +181,6 @@ async def test_a_full_disk_closes_with_try_again_later_and_reads_go_on(app: App)
                 response = await again.answered(0, "counters:add", name="a")
             assert response["result"] == 1.0
             assert (await http.post("/api/query", json=body)).json()["value"] == 1
-
-
-def masked(message: bytes) -> bytes:
-    """A client's text frame, its mask all zero."""
-    assert 126 <= len(message) < 65_536
-    return b"\x81\xfe" + len(message).to_bytes(2, "big") + bytes(4) + message
 
 
 async def test_an_http_write_that_the_disk_refused_is_answered_503(app: App) -> None:
