@@ -11,7 +11,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from relive.actors.subscriptions import Subscriptions
 from relive.actors.tables import Tables
 from relive.actors.tail import Tail
-from relive.log.entry import LSN, KeyRange, Timestamp
+from relive.log.entry import LSN, IndexName, KeyRange, Timestamp
 
 from .samples import NOW, by_id, changes_of, committed, definition, ranks
 
@@ -40,7 +40,7 @@ class LiveQueries(RuleBasedStateMachine):
         self.ranges: dict[str, tuple[KeyRange, ...]] = {}
         self.fresh: set[str] = set()
         self.watchers: dict[str, list[str]] = {}
-        self.behind: list[set[bytes]] = []
+        self.behind: list[set[tuple[IndexName, bytes]]] = []
         """Keys written by commits that are not followed yet."""
         self.lost = False
         """Some of them are not held any more."""
@@ -69,7 +69,9 @@ class LiveQueries(RuleBasedStateMachine):
         done = committed(self.tail.head + 1, changes, ts=self.tail.head_ts + 1)
         self.tables.apply(done)
         self.tail.push(done)
-        self.behind.append({key for c in changes for k in c.keys for key in (k.old, k.new) if key is not None})
+        self.behind.append(
+            {(k.name, key) for c in changes for k in c.keys for key in (k.old, k.new) if key is not None}
+        )
 
     @rule(target=watching, pair=consumes(watching), read=read_sets)
     def evaluate(self, pair: tuple[str, str], read: list[KeyRange]) -> Any:
@@ -92,7 +94,11 @@ class LiveQueries(RuleBasedStateMachine):
             fallen = set(self.fresh)
         else:
             written = set().union(*self.behind)
-            fallen = {q for q in self.fresh if any(key in read for read in self.ranges[q] for key in written)}
+            fallen = {
+                query
+                for query in self.fresh
+                if any(key in read for read in self.ranges[query] for name, key in written if name == read.index)
+            }
         woken = list(self.live.follow(self.tail))
         self.behind, self.lost = [], False
         self.fresh -= fallen
