@@ -60,6 +60,7 @@ class Runtime:
     committed: Callable[[], None] = field(default=lambda: None)
     """Told of each commit, so that whoever follows by cursor can catch up."""
     woken: trio.Event = Factory(trio.Event)
+    writing: bool = False
     stopping: bool = False
 
     @classmethod
@@ -95,7 +96,8 @@ class Runtime:
         for effect in effects:
             answer = self.perform(effect)
         assert answer is not None, "a commit is answered"
-        self.committed()
+        if self.writing:
+            self.committed()  # Otherwise `write_log` says so, once the disk has something to do.
         return answer
 
     def perform(self, effect: Effect) -> Answer | None:
@@ -165,6 +167,8 @@ class Runtime:
                 self.woken = trio.Event()
                 await self.woken.wait()
                 continue
+            self.writing = True
+            self.committed()
             try:
                 durable = await self.in_thread(self.log.writer.write, batch)
             except DiskFull as error:
@@ -174,6 +178,7 @@ class Runtime:
                 self.supervisor.stop("the log could not be written", error)
             else:
                 self.written(durable)
+            self.writing = False
 
     def written(self, durable: LSN) -> None:
         self.committer.receive(Durable(durable))

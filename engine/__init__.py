@@ -36,6 +36,7 @@ All of it together:
 
 catalog          which tables there are, and the number of each
 live_queries     live queries, evaluated when somebody waits, once for all watchers
+log_thread       the thread in which batches reach the disk
 database         log, actors, deployed app and live queries, assembled
 reloader         deploys the source of a running app again when it has changed
 data_folder      where a deployment keeps its log, and what it was given on its first start

@@ -12,6 +12,7 @@ from .catalog import Catalog
 from .context import MutationCtx, QueryCtx
 from .determinism.driver import drive
 from .determinism.gate import Run
+from .determinism.reexecution import Trace
 from .endpoint import Endpoint
 from .env import Env
 from .mutation_run import MutationRun
@@ -60,6 +61,23 @@ class Attempt:
         else:
             self.ctx = QueryCtx(QueryRun(self.codecs, self.catalog, self.transaction, self.run))
         return self.run
+
+    def twin(self) -> Attempt:
+        """Another attempt that sees what this one saw: same clock, same seed, same snapshot."""
+        run = self.run
+        assert run is not None, "there is nothing to repeat yet"
+        same = Env(lambda: run.clock_ns, lambda count: run.seed[:count])
+        return Attempt(
+            self.kind, same, same.clock_ns, self.secret, self.codecs, self.catalog, self.open, self.name
+        )
+
+    def record(self, trace: Trace) -> None:
+        """What the handler read and wrote, for comparison."""
+        for key_range in self.reads():
+            trace.record(f"read {key_range.index}", key_range.start + b" to " + (key_range.stop or b"the end"))
+        if self.mutation is not None:
+            for change, body in zip(self.mutation.transaction.changes(), self.mutation.documents(), strict=True):
+                trace.record(f"write {change.table}/{change.id}", body or b"deleted")
 
     def lines(self) -> tuple[str, ...]:
         """What the newest attempt printed, as clients get it."""

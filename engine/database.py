@@ -35,6 +35,7 @@ from .errors import DocumentInvalid, SchemaMismatch, TooLongAgo
 from .executor import Executor
 from .limits import OFFENDERS_SHOWN_MAX
 from .live_queries import LiveQueries
+from .log_thread import LogThread
 from .mutation_run import MutationRun
 from .overlay import Overlay
 from .shapes import ObjectOf
@@ -83,14 +84,14 @@ class Database:
             on_progress=on_progress,
         )
         try:
-            return cls.recovered(log, recovery, app, env, secret, in_thread)
+            return cls.recovered(log, recovery, app, env, secret, in_thread or LogThread())
         except BaseException:
             log.close()
             raise
 
     @classmethod
     def recovered(
-        cls, log: Log, recovery: Recovery, app: App, env: Env, secret: bytes, in_thread: InThread | None
+        cls, log: Log, recovery: Recovery, app: App, env: Env, secret: bytes, in_thread: InThread
     ) -> Database:
         codecs: dict[str, TableCodec] = {}
         tables = Tables.empty(definer(codecs))

@@ -11,7 +11,6 @@ from attrs import define, field, frozen
 
 from .determinism.real import real_clock_ns, real_entropy
 
-
 POOL_BYTES = 4096
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from typing import Any
 
 from attrs import define, field, frozen
 
@@ -30,7 +31,7 @@ from ..protocol.values import Value, size
 from .app import App
 from .attempt import Attempt
 from .catalog import Catalog
-from .determinism.errors import Interruption
+from .determinism.reexecution import Trace, run_twice
 from .endpoint import Endpoint
 from .env import Env
 from .errors import ArgumentValidationError, FunctionError, FunctionNotFound, ReturnsValidationError, WrongKind
@@ -91,6 +92,8 @@ class Executor:
     secret: bytes = field(repr=False)
     app: App
     codecs: Mapping[str, TableCodec] = field(factory=dict)
+    twice: bool = False
+    """Run every function twice and compare: finds what no guard sees, at twice the price."""
     on_logs: Callable[[str, tuple[str, ...]], None] = lambda path, lines: None
     """Told what functions print: path and lines."""
 
@@ -104,9 +107,8 @@ class Executor:
         answer: QueryResult
         try:
             endpoint = self.find(call, "query")
-            result = attempt.drive(endpoint, endpoint.bind(self.arguments(call)))
-            endpoint.check_result(result)
-            answer = QuerySuccess(self.encode(endpoint, result, attempt), attempt.lines(), None)
+            value = self.run(attempt, endpoint, endpoint.bind(self.arguments(call)))
+            answer = QuerySuccess(value, attempt.lines(), None)
         except BaseException as error:  # A handler may raise anything; it must not end the server.
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -150,9 +152,7 @@ class Executor:
         bound = endpoint.bind(arguments)
         encoded_arguments = cbor.encode(arguments)
         for left in reversed(range(COMMIT_ATTEMPTS_MAX)):
-            result = attempt.drive(endpoint, bound)
-            endpoint.check_result(result)
-            value = self.encode(endpoint, result, attempt)
+            value = self.run(attempt, endpoint, bound)
             assert attempt.transaction is not None
             if not attempt.transaction.overlay.staged:
                 # Nothing was written, so nothing can conflict: it happened as of its snapshot.
@@ -197,6 +197,26 @@ class Executor:
             request=request.request if request.session is not None else None,
             now=Timestamp(self.env.clock_ns()),
         )
+
+    def run(self, attempt: Attempt, endpoint: Endpoint, bound: dict[str, Any]) -> bytes:
+        """The result as JSON.  Raises what the handler raises, and Irreproducible if it is run twice
+        and does not come out the same."""
+        if not self.twice:
+            return self.run_once(attempt, endpoint, bound)
+        attempts = iter((lambda: attempt, attempt.twin))
+
+        def once(trace: Trace) -> bytes:
+            current = next(attempts)()
+            value = self.run_once(current, endpoint, bound)
+            current.record(trace)
+            return value
+
+        return run_twice(endpoint.path, once, lambda value: value)
+
+    def run_once(self, attempt: Attempt, endpoint: Endpoint, bound: dict[str, Any]) -> bytes:
+        result = attempt.drive(endpoint, bound)
+        endpoint.check_result(result)
+        return self.encode(endpoint, result, attempt)
 
     def prepare(self, kind: str, open: Callable[[], Transaction]) -> Attempt:
         return Attempt(kind, self.env, self.clock, self.secret, self.codecs, self.catalog, open)

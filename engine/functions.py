@@ -32,7 +32,7 @@ class Function(Generic[P, R]):
             raise TypeError(f"{name}: write `async def`, for ctx calls are awaited")
         self.handler = handler
         self.public = public
-        self.__name__ = handler.__name__
+        self.__name__: str = handler.__name__
         self.__doc__ = handler.__doc__
         self.__module__ = handler.__module__
         self.__wrapped__ = handler

@@ -90,7 +90,7 @@ class Cause:
 
 @frozen
 class Entry:
-    """One committed transaction as the log holds it (DESIGN section 4)."""
+    """One committed transaction as the log holds it."""
 
     lsn: LSN
     ts: Timestamp

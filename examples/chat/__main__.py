@@ -3,7 +3,7 @@
     python examples/chat
 
 Installs the page's dependencies on first use, starts `relive dev` and Vite, and prints the page's
-address.  Ctrl-C stops both.  Needs relive (`pip install .` in the checkout) and Node 20.19 or later.
+address.  Ctrl-C stops both.  Needs relive (`pip install -e .` in the checkout) and Node 20.19 or later.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def run(port: int, web_port: int, data: Path) -> None:
 
 def check_tools() -> None:
     if importlib.util.find_spec("relive") is None:
-        sys.exit(f"relive is not installed here. Run: {sys.executable} -m pip install {APP.parents[1]}")
+        sys.exit(f"relive is not installed here. Run: {sys.executable} -m pip install -e {APP.parents[1]}")
     if shutil.which("npm") is None:
         sys.exit("npm was not found. The page needs Node 20.19 or later: https://nodejs.org/")
 
