@@ -1,7 +1,7 @@
 """Runs a handler twice on the same snapshot and compares what it did, step by step.
 
 This catches what no guard sees: counters and caches kept between calls, object addresses, generators
-of native libraries.  It costs one more run: always on in development and tests, sampled in production.
+of native libraries.  It costs one more run, so it is for development (`relive dev`) and tests.
 Sets of text keep their order within a process; compare ``digest`` between processes for those.
 """
 

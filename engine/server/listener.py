@@ -42,6 +42,10 @@ from .syncer import Syncer
 HEAD_BYTES_MAX = 64 * 1024
 HEAD_S_MAX = 10.0
 """How long a client may take to send its request head."""
+KEEP_ALIVE_S = 75.0
+"""How long an HTTP connection may wait for its next request."""
+REQUEST_S_MAX = 300.0
+"""How long an HTTP client may send nothing while a request is under way."""
 RECEIVE_BYTES = 64 * 1024
 DRAIN_S_MAX = 10.0
 """How long a graceful stop waits for answers to be durable and written."""
@@ -263,5 +267,6 @@ def quiet_config() -> Config:
     config.accesslog = None
     config.errorlog = logger
     config.include_server_header = False
-    config.keep_alive_timeout = 75.0
+    config.keep_alive_timeout = KEEP_ALIVE_S
+    config.read_timeout = REQUEST_S_MAX
     return config

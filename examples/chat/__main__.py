@@ -17,7 +17,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -106,7 +106,7 @@ def install() -> None:
 
 
 @contextmanager
-def child(command: list[str], cwd: Path | None = None, **env: str) -> Iterator[subprocess.Popen[bytes]]:
+def child(command: list[str], cwd: Path | None = None, **env: str) -> Generator[subprocess.Popen[bytes]]:
     """A process that is stopped on leaving, together with everything that it has started."""
     # A session of its own: npm starts Vite as a grandchild, and only the whole group reaches it.
     # It also keeps Ctrl-C from the children, so that they stop once, and in order.

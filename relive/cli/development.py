@@ -43,6 +43,7 @@ class Development:
 
     async def run(self, database: Database) -> None:
         database.executor.on_logs = show_logs
+        database.executor.twice = True  # What could not be replayed should show before it is deployed.
         app = database.executor.app
         say(f"deployed {describe(app)}; watching {self.app}")
         reloader = Reloader(database, self.app, app.code)
