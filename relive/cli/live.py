@@ -7,12 +7,14 @@ connect ──> ClientSession.opened ──> messages ──> results
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 import trio
 from attrs import define, field
-from trio_websocket import ConnectionClosed, HandshakeError, WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, WebSocketConnection, wrap_client_stream
 
 from ..engine.version import ENGINE_VERSION
 from ..protocol.client_session import (
@@ -74,26 +76,45 @@ class LiveClient:
 
     async def connect(self, session: ClientSession, query_id: int, close_reason: str | None) -> str:
         """One connection, from its opening to its end; why it ended."""
-        url = f"ws{self.url.removeprefix('http')}/api/sync"
-        headers = [(b"Convex-Client", f"relive-{ENGINE_VERSION}".encode())]
-        async with open_websocket_url(
-            url, extra_headers=headers, max_message_size=MESSAGE_BYTES_MAX, connect_timeout=CONNECT_S_MAX
-        ) as socket:
-            session.opened(close_reason)
-            try:
-                await self.follow(socket, session, query_id)
-            except ConnectionClosed as error:
-                reason: Any = error.reason
-                return str(reason.reason or reason.name) if reason is not None else "ConnectionLost"
-            except trio.TooSlowError:
-                return "InactiveServer"
-            except ProtocolError as error:
-                return str(error)
-            finally:
-                session.lost()
-        raise AssertionError("unreachable")
+        with fail_after(CONNECT_S_MAX):
+            stream = await open_stream(self.url)
+        failure: Exception | None = None
+        ended = ""
+        try:
+            async with trio.open_nursery() as nursery:
+                # Errors pass the nursery by, which would wrap them in a group.
+                try:
+                    with fail_after(CONNECT_S_MAX):
+                        socket = await open_websocket(nursery, stream, self.url)
+                    ended = await self.converse(socket, session, query_id, close_reason)
+                except Exception as error:
+                    failure = error
+                nursery.cancel_scope.cancel()
+        except ExceptionGroup as group:
+            failure = failure or group.exceptions[0]  # of the websocket's own task
+        finally:
+            await trio.aclose_forcefully(stream)
+        if failure is not None:
+            raise failure
+        return ended
 
-    async def follow(self, socket: WebSocketConnection, session: ClientSession, query_id: int) -> None:
+    async def converse(
+        self, socket: WebSocketConnection, session: ClientSession, query_id: int, close_reason: str | None
+    ) -> str:
+        session.opened(close_reason)
+        try:
+            await self.follow(socket, session, query_id)
+        except ConnectionClosed as error:
+            reason: Any = error.reason
+            return str(reason.reason or reason.name) if reason is not None else "ConnectionLost"
+        except trio.TooSlowError:
+            return "InactiveServer"
+        except ProtocolError as error:
+            return str(error)
+        finally:
+            session.lost()
+
+    async def follow(self, socket: WebSocketConnection, session: ClientSession, query_id: int) -> NoReturn:
         while True:
             for message in session.outgoing():
                 await socket.send_message(encode_client(message).decode())
@@ -115,6 +136,41 @@ class LiveClient:
                         pass
 
 
+Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+
+
+async def open_stream(url: str) -> Stream:
+    """Raises OSError."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None, url
+    if parts.scheme == "https":
+        stream = await trio.open_ssl_over_tcp_stream(parts.hostname, parts.port or 443, https_compatible=True)
+        await stream.do_handshake()
+        return stream
+    return await trio.open_tcp_stream(parts.hostname, parts.port or 80)
+
+
+async def open_websocket(nursery: trio.Nursery, stream: Stream, url: str) -> WebSocketConnection:
+    """Raises HandshakeError."""
+    parts = urlsplit(url)
+    headers = [(b"Convex-Client", f"relive-{ENGINE_VERSION}".encode())]
+    path = f"{parts.path.rstrip('/')}/api/sync"
+    return await wrap_client_stream(
+        nursery, stream, parts.netloc, path, extra_headers=headers, max_message_size=MESSAGE_BYTES_MAX
+    )
+
+
+@contextmanager
+def fail_after(seconds: float) -> Iterator[None]:
+    """Taking too long is one more reason why there is no connection."""
+    try:
+        with trio.fail_after(seconds):
+            yield
+    except trio.TooSlowError:
+        raise TimeoutError(f"no answer within {seconds:.0f} s") from None
+
+
 def reason_of(error: Exception) -> str:
-    """Why there is no connection: a handshake that failed says so in its cause, if at all."""
-    return str(error) or str(error.__cause__ or "") or type(error).__name__
+    if isinstance(error, ConnectionRejected):
+        return f"HTTP {error.status_code}"
+    return str(error) or type(error).__name__

@@ -24,7 +24,7 @@ LIMIT = 20
 LINE_CHARS_MAX = 10_000
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def log() -> None:
     """Look at the log: every change, and what caused it.
 

@@ -117,6 +117,17 @@ class Running:
             thread.join(STOP_S_MAX)
         return code
 
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.ended()
+
+
+def begin(folder: Path, *arguments: str | Path) -> Running:
+    """Start a command in ``folder``."""
+    command = [*COMMAND, *map(str, arguments)]
+    return Running(subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+
 
 def keep_lines(stream: IO[str], lines: list[str]) -> None:
     with stream:
@@ -135,23 +146,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Running] = []
 
     def start(*arguments: str | Path) -> Running:
-        running = Running(
-            subprocess.Popen(
-                [*COMMAND, *map(str, arguments)],
-                cwd=tmp_path,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-        )
-        started.append(running)
-        return running
+        started.append(begin(tmp_path, *arguments))
+        return started[-1]
 
     yield start
     for running in started:
-        if running.process.poll() is None:
-            running.process.kill()
-        running.ended()
+        running.kill()
 
 
 class Serve(Protocol):
@@ -172,6 +172,10 @@ def serve(start: Start, port: int) -> Serve:
 
 @pytest.fixture
 def port() -> int:
+    return free_port()
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         found: int = probe.getsockname()[1]
@@ -223,7 +227,10 @@ async def spin(ctx: QueryCtx) -> None:
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
     """An app of notes."""
-    folder = tmp_path / "notes_app"
+    return make_app(tmp_path / "notes_app")
+
+
+def make_app(folder: Path) -> Path:
     folder.mkdir()
     (folder / "schema.py").write_text(SCHEMA)
     (folder / "notes.py").write_text(NOTES)

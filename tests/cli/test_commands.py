@@ -49,6 +49,7 @@ def test_only_an_empty_folder_becomes_an_app(tmp_path: Path, capsys: pytest.Capt
         (["run", "a:b", "--url", "nonsense"], "write it as http://127.0.0.1:3210"),
         (["run", "a:b", "--data", "absent"], "absent: this is no data folder"),
         (["admin-key", "--data", "absent"], "`relive serve APP --data absent` makes one"),
+        (["log"], "Missing command. See `relive log --help`."),
         (["log", "show", "--limit", "0"], "0 is not in the range"),
         (["codegen", "."], "Missing option '--out'"),
     ],

@@ -5,13 +5,36 @@ from __future__ import annotations
 import json
 import signal
 import time
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import httpx
+import pytest
+from attrs import frozen
+from relive.engine.data_folder import DataFolder
 
-from .conftest import Relive, Serve, Start
+from .conftest import Relive, Serve, Start, begin, free_port, make_app
 
 SEGMENT = f"{1:020}.log"
+
+
+@frozen
+class Shared:
+    """A server that tests use and leave as it was."""
+
+    url: str
+    data: Path
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    folder, port = tmp_path_factory.mktemp("shared"), free_port()
+    running = begin(folder, "serve", make_app(folder / "notes_app"), "--port", str(port))
+    running.wait(lambda: bool(running.out))
+    yield Shared(f"http://127.0.0.1:{port}", folder / ".relive")
+    running.kill()
 
 
 def test_one_line_says_where_the_app_is_served(app: Path, serve: Serve, port: int) -> None:
@@ -31,45 +54,46 @@ def test_with_json_the_line_is_json_and_holds_no_secret(app: Path, serve: Serve,
     assert said == {"url": f"http://127.0.0.1:{port}", "app": "notes_app", "data": "data"}
 
 
-def test_functions_of_a_running_server_are_called(app: Path, serve: Serve, relive: Relive) -> None:
-    serve(app)
-
-    added = relive("run", "notes:add", '{"text": "one"}')
+def test_functions_of_a_running_server_are_called(shared: Shared, relive: Relive) -> None:
+    data = ("--data", shared.data)
+    added = relive("run", "notes:add", '{"text": "one"}', *data)
     assert (added.returncode, len(added.stdout.strip('"\n')), added.stderr) == (0, 32, "[LOG] 'adding one'\n")
-    assert relive("run", "notes:all").stdout == '["one"]\n'
-    answer = json.loads(relive("run", "notes:add", '{"text": "two"}', "--json").stdout)
+    assert relive("run", "notes:all", *data).stdout == '["one"]\n'
+    answer = json.loads(relive("run", "notes:add", '{"text": "two"}', "--json", *data).stdout)
     assert (answer["status"], answer["logLines"]) == ("success", ["[LOG] 'adding two'"])
 
-    failed = relive("run", "notes:add", '{"text": ""}')
+    failed = relive("run", "notes:add", '{"text": ""}', *data)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert "relive: notes:add failed:" in failed.stderr
-    failed_json = relive("run", "notes:add", '{"text": ""}', "--json")
+    failed_json = relive("run", "notes:add", '{"text": ""}', "--json", *data)
     assert failed_json.returncode == 1
     assert json.loads(failed_json.stdout)["errorData"] == {"code": "empty"}
+    assert relive("run", "notes:clear", *data).stdout == "2\n"
 
 
-def test_internal_functions_need_the_admin_key(
-    app: Path, serve: Serve, relive: Relive, relive_process: Relive, port: int
-) -> None:
-    serve(app)
-    url = f"http://127.0.0.1:{port}"
+def test_internal_functions_need_the_admin_key(shared: Shared, relive: Relive) -> None:
+    data, url = ("--data", shared.data), ("--url", shared.url)
+    assert relive("run", "notes:secret", *data).stdout == '"internal"\n'
+    assert "Could not find public function" in relive("run", "notes:secret", *url).stderr
+    assert relive("run", "notes:all", *url).stdout == "[]\n"
+    assert relive("run", "notes:clear", *url).stdout == "0\n"
 
-    assert relive("run", "notes:secret").stdout == '"internal"\n'
-    # A server that is named by its URL alone is not shown the key of this folder.
-    assert "Could not find public function" in relive("run", "notes:secret", "--url", url).stderr
-    assert relive("run", "notes:all", "--url", url).stdout == "[]\n"
-    assert relive("run", "notes:clear", "--url", url).stdout == "0\n"
-    assert relive("run", "notes:secret", "--url", url, "--data", ".relive").stdout == '"internal"\n'
-
-    key = relive("admin-key").stdout.strip()
+    key = relive("admin-key", *data).stdout.strip()
     call = {"path": "notes:secret", "args": {}}
-    answer = httpx.post(f"{url}/api/function", json=call, headers={"Authorization": f"Convex {key}"}, trust_env=False)
+    headers = {"Authorization": f"Convex {key}"}
+    answer = httpx.post(f"{shared.url}/api/function", json=call, headers=headers, trust_env=False)
     assert answer.json()["value"] == "internal"
 
-    relive_process("serve", "nowhere", "--data", "other")  # is refused, but makes the folder
-    wrong = relive("run", "notes:all", "--url", url, "--data", "other")
+
+def test_the_key_of_another_folder_is_refused(shared: Shared, relive: Relive, tmp_path: Path) -> None:
+    DataFolder.open(tmp_path / ".relive")
+    url = ("--url", shared.url)
+
+    # A server that is named by its URL alone is not shown the key that happens to be here.
+    assert relive("run", "notes:all", *url).stdout == "[]\n"
+    wrong = relive("run", "notes:all", *url, "--data", ".relive")
     assert (wrong.returncode, "BadDeployKey" in wrong.stderr) == (1, True)
-    wrong = relive("run", "notes:all", "--url", url, "--data", "other", "--watch")
+    wrong = relive("run", "notes:all", *url, "--data", ".relive", "--watch")
     assert (wrong.returncode, "the admin key is wrong" in wrong.stderr) == (1, True)
 
 
@@ -151,10 +175,10 @@ def test_a_damaged_log_is_refused_and_found(app: Path, serve: Serve, relive: Rel
     assert path.read_bytes() == data
 
 
-def test_a_second_signal_ends_a_stuck_server(app: Path, serve: Serve, start: Start) -> None:
+def test_a_second_signal_ends_a_stuck_server(app: Path, serve: Serve, start: Start, port: int) -> None:
     running = serve(app, "--debug")
     start("run", "notes:spin")
-    time.sleep(1.0)
+    running.wait(lambda: is_stuck(f"http://127.0.0.1:{port}"))
     running.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     assert running.process.poll() is None
@@ -162,14 +186,20 @@ def test_a_second_signal_ends_a_stuck_server(app: Path, serve: Serve, start: Sta
     assert running.end(signal.SIGTERM) == -signal.SIGTERM
 
 
-def test_functions_are_limited_unless_debugged(app: Path, serve: Serve, relive: Relive) -> None:
-    serve(app)
+def is_stuck(url: str) -> bool:
+    try:
+        httpx.get(f"{url}/version", timeout=0.5, trust_env=False)
+    except httpx.TimeoutException:
+        return True
+    return False
 
-    stopped = relive("run", "notes:spin")
+
+def test_functions_are_limited_unless_debugged(shared: Shared, relive: Relive) -> None:
+    stopped = relive("run", "notes:spin", "--data", shared.data)
 
     assert stopped.returncode == 1
     assert "used more than 1 s of CPU" in stopped.stderr
-    assert relive("run", "notes:all").stdout == "[]\n"
+    assert relive("run", "notes:all", "--data", shared.data).stdout == "[]\n"
 
 
 def test_functions_always_run_with_the_hash_seed_of_the_data(app: Path, serve: Serve, relive: Relive) -> None:
@@ -205,10 +235,8 @@ def test_a_live_query_is_followed_through_a_restart(app: Path, serve: Serve, rel
     assert [values[0], values[1], values[-1]] == [[], ["one"], ["one", "two"]]
 
 
-def test_a_query_that_fails_is_followed_too(app: Path, serve: Serve, start: Start) -> None:
-    serve(app)
-
-    watching = start("run", "notes:absent", "--watch")
+def test_a_query_that_fails_is_followed_too(shared: Shared, start: Start) -> None:
+    watching = start("run", "notes:absent", "--watch", "--data", shared.data)
 
     watching.wait_remark("Could not find public function for 'notes:absent'")
     assert watching.end() == 0
@@ -219,3 +247,18 @@ def test_there_must_be_a_server_to_follow(relive: Relive) -> None:
 
     assert refused.returncode == 1
     assert "no relive server answers at http://127.0.0.1:1" in refused.stderr
+
+
+def test_another_kind_of_server_is_not_mistaken_for_ours(relive: Relive) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
+        thread = Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"http://127.0.0.1:{other.server_port}"
+        followed = relive("run", "notes:all", "--watch", "--url", url)
+        called = relive("run", "notes:all", "--url", url)
+        other.shutdown()
+        thread.join()
+
+    assert (followed.returncode, called.returncode) == (1, 1)
+    assert f"no relive server answers at {url} (HTTP 404)" in followed.stderr
+    assert "it does not seem to be a relive server (HTTP 501)" in called.stderr
