@@ -44,6 +44,8 @@ from .transaction import Transaction
 from .version import ENGINE_VERSION
 
 DIGEST_BYTES = 16
+CLOCK_STEP_NS = 1_000
+"""Between one commit and the next function at least: creation times tell no less than 1/4 µs apart."""
 
 
 @frozen(eq=False)
@@ -195,7 +197,7 @@ class Executor:
             logs=attempt.lines(),
             session=request.session,
             request=request.request if request.session is not None else None,
-            now=Timestamp(self.env.clock_ns()),
+            now=Timestamp(max(self.env.clock_ns(), mutation.newest_ns())),
         )
 
     def run(self, attempt: Attempt, endpoint: Endpoint, bound: dict[str, Any]) -> bytes:
@@ -294,5 +296,5 @@ class Executor:
             raise ReturnsValidationError(endpoint.path, str(error)) from None
 
     def clock(self) -> int:
-        """What the function sees: never behind the newest commit."""
-        return max(self.env.clock_ns(), self.runtime.tail.head_ts)
+        """What the function sees: past the newest commit and all that it created."""
+        return max(self.env.clock_ns(), self.runtime.tail.head_ts + CLOCK_STEP_NS)

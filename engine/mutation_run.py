@@ -6,7 +6,7 @@ Invariant: for every staged version there is the value it was made of, and no ot
 from __future__ import annotations
 
 from hashlib import blake2b
-from math import nextafter
+from math import ceil, nextafter
 
 from attrs import Factory, define
 
@@ -42,6 +42,10 @@ class MutationRun(QueryRun):
             now = nextafter(self.last_creation_time, INFINITY)
         self.last_creation_time = now
         return ids.encode(number, internal), now
+
+    def newest_ns(self) -> int:
+        """The clock and every creation time given out are at or before this."""
+        return max(self.run.clock_ns, ceil(self.last_creation_time * 1e6))
 
     def put(self, codec: TableCodec, value: dict[str, Value]) -> Version:
         """Write a document.  Raises DocumentInvalid if it does not fit its table."""

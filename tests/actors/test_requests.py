@@ -66,6 +66,15 @@ def test_a_session_forgotten_already_can_be_taken_back() -> None:
     assert requests.find(TWO, 0) is None
 
 
+def test_a_session_that_goes_on_is_not_forgotten() -> None:
+    requests = requests_of((ONE, 0), (TWO, 0))
+    requests.apply(entry_of(3, ts=NOW + SESSION_AGE_NS_MAX, request=(ONE, 1)))
+    requests.apply(entry_of(4, ts=NOW + 2 * SESSION_AGE_NS_MAX, request=(b"session-number-3", 0)))
+
+    assert requests.find(ONE, 0) == 1
+    assert requests.find(TWO, 0) is None
+
+
 def test_a_session_silent_for_two_weeks_is_forgotten() -> None:
     requests = requests_of((ONE, 0), (TWO, 0))
     requests.apply(entry_of(3, ts=NOW + 2 + SESSION_AGE_NS_MAX, request=(b"session-number-3", 0)))

@@ -46,11 +46,12 @@ class Clock:
     """Goes on a little with each look; a test may move it, or do something when it is looked at."""
 
     now_ns: int = START_NS
+    tick_ns: int = TICK_NS
     looks: int = 0
     on_look: Callable[[int], None] = lambda look: None
 
     def __call__(self) -> int:
-        self.now_ns += TICK_NS
+        self.now_ns += self.tick_ns
         self.looks += 1
         self.on_look(self.looks)
         return self.now_ns

@@ -93,18 +93,19 @@ TESTS: dict[str, Callable[[int], bool]] = {
 
 @st.composite
 def ranges(draw: st.DrawFn, values: st.SearchStrategy[Any] = values) -> Range:
-    name = draw(st.sampled_from(sorted(FIELDS)))
+    name = draw(st.sampled_from(["by_a", "by_a", "by_ab", "by_ab", "by_creation_time"]))
     equal = draw(st.lists(values, max_size=len(FIELDS[name])))
     bounds: list[tuple[str, Any]] = []
     if name != "by_creation_time":
         # After all fields of an index comes the creation time.
         operand = values if len(equal) < len(FIELDS[name]) else st.floats(1.7e12, 1.7e12 + 0.1)
-        bounds = [
-            (draw(st.sampled_from(names)), draw(operand))
-            for names in (["gt", "gte"], ["lt", "lte"])
-            if draw(st.booleans())
-        ]
+        sides = [draw(st.sampled_from(["gte", "gt", ""])), draw(st.sampled_from(["lte", "lt", ""]))]
+        bounds = [(side, draw(operand)) for side in sides if side]
     return Range(name, tuple(equal), tuple(bounds), draw(st.booleans()))
+
+
+palettes = st.lists(values, min_size=2, max_size=4).map(st.sampled_from)
+"""A few values out of all: documents and bounds that are made of them often meet."""
 
 
 @frozen
@@ -133,11 +134,18 @@ class Change:
 
 
 def changes(values: st.SearchStrategy[Any] = values) -> st.SearchStrategy[Change]:
-    fields: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    whole = st.fixed_dictionaries({"a": values, "b": values}, optional={"c": st.integers(0, 1)})
+    part: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         {}, optional={"a": values, "b": values, "c": st.integers(0, 1)}
     )
-    verbs = st.sampled_from(["insert", "insert", "patch", "replace", "delete"])
-    return st.builds(Change, verbs, st.integers(0, 9), fields)
+    position = st.integers(0, 9)
+    return st.one_of(
+        st.builds(Change, st.just("insert"), position, whole),
+        st.builds(Change, st.just("insert"), position, whole),
+        st.builds(Change, st.just("patch"), position, part),
+        st.builds(Change, st.just("replace"), position, whole),
+        st.builds(Change, st.just("delete"), position, st.just({})),
+    )
 
 
 async def all_rows(ctx: QueryCtx, ids: list[str]) -> list[Row]:

@@ -537,6 +537,29 @@ def test_a_mutation_whose_reads_change_again_and_again_reports_the_conflict() ->
     assert value_of(calls.query("app:count", name="a")) == COMMIT_ATTEMPTS_MAX
 
 
+@mutation
+async def bump_and_give_the_old_one(ctx: MutationCtx) -> list[Counter]:
+    (counter,) = await ctx.db.query(Counter).collect()
+    return [counter, await ctx.db.patch(counter.id, count=9)]
+
+
+def test_a_document_is_sent_as_it_was_when_it_was_read() -> None:
+    calls = bench_of(Counter, bump=bump, bump_and_give_the_old_one=bump_and_give_the_old_one)
+    calls.mutate("app:bump", name="a")
+
+    assert [counter["count"] for counter in value_of(calls.mutate("app:bump_and_give_the_old_one"))] == [1, 9]
+
+
+def test_the_clock_of_a_function_is_past_the_newest_entry() -> None:
+    calls = bench()
+    first = calls.mutate("app:bump", name="a")
+    calls.clock.now_ns -= 3600 * 10**9
+    second = calls.mutate("app:bump", name="b")
+
+    assert calls.entry(second.lsn).clock > calls.entry(first.lsn).ts
+    assert [counter["name"] for counter in value_of(calls.query("app:counters"))] == ["a", "b"]
+
+
 def test_a_request_committed_meanwhile_is_answered_from_the_log() -> None:
     calls = bench()
     once = Request("client", SESSION, 1)

@@ -12,7 +12,7 @@ from relive.engine.errors import IndexUnknown, NotUnique, TableUnknown
 from relive.engine.schema import UNSET, Document, field, index
 
 from .bench import Bench, bench_of
-from .model import Change, Range, Row, all_rows, changes, key_of, ranges, some_values
+from .model import Change, Range, Row, all_rows, changes, key_of, palettes, ranges, some_values
 
 
 def table_of(committed: list[Change]) -> tuple[Bench, list[str]]:
@@ -27,16 +27,22 @@ def table_of(committed: list[Change]) -> tuple[Bench, list[str]]:
     return bench, ids
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(changes(), max_size=8), st.lists(changes(), max_size=5), ranges(), st.integers(0, 4))
+@settings(max_examples=120, deadline=None)
+@given(palettes, st.integers(0, 4), st.data())
 def test_a_read_equals_filtering_and_sorting_everything(
-    committed: list[Change], own: list[Change], read: Range, count: int
+    palette: st.SearchStrategy[Any], count: int, data: st.DataObject
 ) -> None:
-    bench, ids = table_of(committed)
+    some_changes = st.lists(changes(palette), max_size=8)
+    bench, ids = table_of(data.draw(some_changes))
+    own, reads = data.draw(some_changes), data.draw(st.lists(ranges(palette), min_size=3, max_size=5))
 
     async def handler(ctx: MutationCtx) -> None:
         for change in own:
             await change.make(ctx, ids)
+        for read in reads:
+            await compare(ctx, read)
+
+    async def compare(ctx: MutationCtx, read: Range) -> None:
         rows = read.sorted(await all_rows(ctx, ids))
         query = read.query(ctx)
 

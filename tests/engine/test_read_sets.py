@@ -241,7 +241,7 @@ def test_looking_for_a_table_in_vain_is_a_read_of_all_tables() -> None:
     async def create(ctx: MutationCtx) -> None:
         await ctx.db.insert("imports", {})
 
-    reads = reads_of(bench, handler)
+    reads = tuple(read for read in reads_of(bench, handler) if read.index.table == "_tables")
     head = bench.database.runtime.tail.head
     bench.write(create)
 

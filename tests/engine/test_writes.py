@@ -273,6 +273,24 @@ def test_ids_are_of_their_table_and_creation_times_grow() -> None:
     assert times[0] == bench.entry().clock / 1e6
 
 
+@pytest.mark.parametrize("tick_ns", [0, -1_000_000])
+def test_documents_are_in_the_order_of_their_commits_whatever_the_clock_does(tick_ns: int) -> None:
+    bench = bench_of(Rack, Other)
+    bench.clock.tick_ns = tick_ns
+    made: list[Any] = []
+
+    async def handler(ctx: MutationCtx) -> None:
+        made.extend([await ctx.db.insert(Rack(name="a")) for _ in range(20)])
+
+    async def all_ids(ctx: MutationCtx) -> list[Any]:
+        return [rack.id async for rack in ctx.db.query(Rack)]
+
+    for _ in range(20):
+        bench.write(handler)
+
+    assert bench.run(all_ids).result == made
+
+
 def test_system_fields_are_not_for_handlers() -> None:
     bench, id = one_rack()
     rack = read(bench, id)
