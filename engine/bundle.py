@@ -51,6 +51,9 @@ def read_bundle(folder: Path) -> Bundle:
             if len(text) > MODULE_BYTES_MAX:
                 raise AppInvalid(str(path), f"{len(text):,} bytes; a module has at most {MODULE_BYTES_MAX:,}")
             source["/".join(parts)] = text
+    for name in source:
+        if any(other.startswith(f"{name}/") for other in source):
+            raise AppInvalid(str(folder / f"{name}.py"), f"there is a folder {name}/ too: give one another name")
     total = sum(map(len, source.values()))
     if total > BUNDLE_BYTES_MAX:
         raise AppInvalid(str(folder), f"{total:,} bytes of source; an app has at most {BUNDLE_BYTES_MAX:,}")

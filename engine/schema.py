@@ -135,7 +135,8 @@ class DocumentMeta(msgspec.StructMeta):
     ) -> Any:
         declared = declare_fields(namespace)
         indexes = {key: value for key, value in namespace.items() if isinstance(value, Index1)}
-        cls: Any = super().__new__(mcls, name, bases, namespace, **options)
+        # msgspec does not hand this down, and type checkers are told that it holds for every class.
+        cls: Any = super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options})
         if namespace.get("__module__") == __name__:
             return cls
         cls.__table__ = table or table_name(name)
@@ -210,7 +211,11 @@ else:
         id: str | msgspec.UnsetType = msgspec.field(default=UNSET, name="_id")
         creation_time: float | msgspec.UnsetType = msgspec.field(default=UNSET, name="_creationTime")
 
-    class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    class RecordMeta(msgspec.StructMeta):
+        def __new__(mcls, name, bases, namespace, **options):
+            return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options})
+
+    class Record(msgspec.Struct, metaclass=RecordMeta, frozen=True, forbid_unknown_fields=True):
         """A nested object, or the shape of an argument or result that is not a table."""
 
 

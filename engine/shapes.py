@@ -178,6 +178,9 @@ def object_shape(cls: Any, where: str) -> ObjectOf:
         return ObjectOf(cls, tuple(fields), table)
     except NameError as error:
         raise AppInvalid(where or cls.__name__, f"{error}; is it imported in that module?") from None
+    except TypeError as error:
+        remedy = "if a function of that module is called as a built-in type is, write `builtins.list[...]`"
+        raise AppInvalid(where or cls.__name__, f"{error}; {remedy}") from None
     finally:
         del IN_PROGRESS[cls]
 

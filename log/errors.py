@@ -13,6 +13,8 @@ LogError                       base of everything the log raises on purpose
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from attrs import define
 
 from ..protocol.errors import ReliveError
@@ -49,9 +51,17 @@ class Damaged(LogError):
     def __str__(self) -> str:
         return (
             f"the log is damaged in {self.file} at byte {self.offset}, before entry {self.lsn} could be read "
-            f"(the last good entry is of {self.last_ts} ns): {self.problem}. Nothing was changed. "
+            f"({self.last_good}): {self.problem}. Nothing was changed. "
             f"Keep a copy of the folder, then restore this file from a backup."
         )
+
+    @property
+    def last_good(self) -> str:
+        """The last good entry, in words."""
+        if not self.last_ts:
+            return "there is no good entry before it"
+        time = datetime.fromtimestamp(self.last_ts // 1_000_000_000, UTC)
+        return f"the last good entry is of {time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @define(auto_exc=True)

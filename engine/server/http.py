@@ -10,19 +10,21 @@ never reached a function, and carry ``{"code", "message"}``.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, cast
 
 from attrs import define
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from ...actors.errors import WritesRefused
 from ...protocol import json, timestamps
+from ...protocol.client_version import parse_client_version
 from ...protocol.close import ErrorClass, Refused, closing
 from ...protocol.errors import InvalidValue, ReliveError
 from ...protocol.limits import HTTP_BODY_BYTES_MAX
@@ -45,6 +47,7 @@ FORMATS: dict[str, Callable[[bytes], bytes]] = {
     "convex_clean_json": lambda encoded: json.encode_clean(json.decode(encoded)),
     "export_json": lambda encoded: json.encode_export(json.decode(encoded)),
 }
+PLAIN_JSON_SINCE = {"npm": (1, 4, 1), "npm-cli": (1, 4, 1), "actions": (1, 4, 1), "python": (0, 5, 0)}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -78,8 +81,11 @@ def routes(database: Database, admin_key: AdminKey, instance_name: str) -> Starl
             )
         ],
     )
-    # Errors that we raise on purpose become answers; anything else is our own failure.
+    app.router.redirect_slashes = False
+    # Errors that we raise on purpose become answers; anything else is our own failure, and logged.
     app.add_exception_handler(ReliveError, refused)
+    app.add_exception_handler(Exception, refused)
+    app.add_exception_handler(ClientDisconnect, nobody_listens)
     app.add_exception_handler(404, no_such_route)
     app.add_exception_handler(405, no_such_route)
     return app
@@ -92,6 +98,10 @@ async def refused(request: Request, error: Exception) -> Response:
         error = Refused(ErrorClass.OVERLOADED, "OutOfRetention", str(error))
     ended = closing(error)
     return Response(ended.http_body, ended.http_status, media_type="application/json")
+
+
+async def nobody_listens(request: Request, error: Exception) -> Response:
+    return Response(status_code=400)
 
 
 async def no_such_route(request: Request, error: Exception) -> Response:
@@ -217,11 +227,12 @@ class Api:
         if content_type != "application/json":
             raise bad_body("the body must have `Content-Type: application/json`")
         parts, length = [], 0
-        async for part in request.stream():
-            length += len(part)
-            if length > HTTP_BODY_BYTES_MAX:
-                raise bad_body(f"the body is longer than {HTTP_BODY_BYTES_MAX:,} bytes")
-            parts.append(part)
+        async with aclosing(cast("AsyncGenerator[bytes, None]", request.stream())) as stream:
+            async for part in stream:
+                length += len(part)
+                if length > HTTP_BODY_BYTES_MAX:
+                    raise bad_body(f"the body is longer than {HTTP_BODY_BYTES_MAX:,} bytes")
+                parts.append(part)
         try:
             tree = json.parse(b"".join(parts))
         except InvalidValue as error:
@@ -285,15 +296,13 @@ class Api:
             raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", "this needs the admin key")
 
 
-def default_format_of(client: str) -> str:
+def default_format_of(header: str) -> str:
     """Old clients expect the encoding of their time; everybody else gets plain JSON."""
-    name, _, version = client.partition("-")
-    numbers = [int(part) for part in version.split("-")[0].split(".") if part.isdigit()]
-    if name in ("npm", "npm-cli", "actions") and numbers < [1, 4, 1]:
-        return "convex_encoded_json"
-    if name == "python" and numbers < [0, 5, 0]:
-        return "convex_encoded_json"
-    return "json"
+    client = parse_client_version(header, None)
+    since = PLAIN_JSON_SINCE.get(client.name)
+    if since is None or client.version is None or client.version > since:
+        return "json"
+    return "json" if client.version == since and not client.prerelease else "convex_encoded_json"
 
 
 def query_json(result: QueryResult, body: Body) -> bytes:

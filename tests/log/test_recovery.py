@@ -403,7 +403,7 @@ def test_damage_says_where_it_is_and_what_to_do() -> None:
     storage.flip(FIRST, (HEADER_BYTES + 40) * 8)
 
     assert str(damage(storage)) == (
-        f"the log is damaged in {FIRST} at byte {HEADER_BYTES}, before entry 1 could be read (the last good "
-        "entry is of 0 ns): the checksum of the frame is wrong, but the entry was acknowledged. Nothing was "
+        f"the log is damaged in {FIRST} at byte {HEADER_BYTES}, before entry 1 could be read (there is no "
+        "good entry before it): the checksum of the frame is wrong, but the entry was acknowledged. Nothing was "
         "changed. Keep a copy of the folder, then restore this file from a backup."
     )

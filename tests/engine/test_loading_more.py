@@ -1,0 +1,51 @@
+"""Apps that should load, and apps that should be refused with a remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from relive.engine.app import App, load_app
+from relive.engine.errors import AppInvalid
+from relive.engine.spec import tables_spec
+
+HEADER = "from __future__ import annotations\nfrom relive import *\n"
+
+
+def load(folder: Path, **modules: str) -> App:
+    folder.mkdir(exist_ok=True)
+    for name, source in modules.items():
+        (folder / f"{name}.py").write_text(HEADER + source)
+    return load_app(folder)
+
+
+def test_a_required_field_may_follow_one_with_a_default(tmp_path: Path) -> None:
+    source = "class Part(Record):\n    a: int = 0\n    b: int\n\nclass Item(Document):\n    a: int = 0\n    part: Part\n"
+
+    assert list(load(tmp_path / "fieldorder", schema=source).tables) == ["items"]
+
+
+def test_a_module_beside_a_folder_of_its_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "twins" / "notes").mkdir(parents=True)
+    (tmp_path / "twins" / "notes" / "inner.py").write_text("")
+
+    with pytest.raises(AppInvalid, match="there is a folder notes/ too"):
+        load(tmp_path / "twins", notes="")
+
+
+def test_a_class_hint_hidden_by_a_function_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    source = (
+        "class Item(Document):\n    tags: list[str]\n\n\n@query\nasync def list(ctx: QueryCtx) -> int:\n    return 1\n"
+    )
+
+    with pytest.raises(AppInvalid, match=r"write `builtins\.list"):
+        load(tmp_path / "hidden", items=source)
+
+
+def test_an_object_that_holds_itself_is_any_where_it_recurs(tmp_path: Path) -> None:
+    source = "class Node(Record):\n    next: Node | None = None\n\nclass Tree(Document):\n    root: Node\n"
+    app = load(tmp_path / "recursive", schema=source)
+
+    [tree] = tables_spec(app)
+    assert "'next': {'fieldType': {'type': 'union', 'value': [{'type': 'any'}, {'type': 'null'}]}" in str(tree)
