@@ -63,7 +63,7 @@ def validator(shape: Shape) -> Value:
             return {"type": "record", "keys": {"type": "string"}, "values": values}
         case UnionOf(variants):
             return {"type": "union", "value": [validator(variant) for variant in variants]}
-        case ObjectOf(cls, ()) if cls.__struct_fields__:
+        case ObjectOf(cls, ()) if getattr(cls, "__struct_fields__", ()):
             return {"type": "any"}  # Where an object holds itself: validators have no names to refer to.
         case ObjectOf(_, fields):
             return {"type": "object", "value": {field.name: field_validator(field) for field in fields}}

@@ -24,6 +24,7 @@ from types import FrameType
 
 APP = Path(__file__).resolve().parent
 WEB = APP / "web"
+TYPES = WEB / "src" / "_generated"
 HOST = "127.0.0.1"
 START_S_MAX = 30.0
 STOP_S_MAX = 10.0
@@ -62,7 +63,7 @@ def run(port: int, web_port: int, data: Path) -> None:
     install()
 
     server_url, page_url = f"http://{HOST}:{port}", f"http://{HOST}:{web_port}/"
-    relive = [sys.executable, "-m", "relive", "dev", str(APP), "--data", str(data)]
+    relive = [sys.executable, "-m", "relive", "dev", str(APP), "--data", str(data), "--codegen", str(TYPES)]
     vite = ["npm", "run", "--silent", "dev", "--", "--strictPort", "--logLevel", "warn"]
     with ExitStack() as children:
         server = children.enter_context(child([*relive, "--host", HOST, "--port", str(port)]))
