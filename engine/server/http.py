@@ -10,9 +10,9 @@ never reached a function, and carry ``{"code", "message"}``.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any
 
 from attrs import define
 from starlette.applications import Starlette
@@ -227,7 +227,7 @@ class Api:
         if content_type != "application/json":
             raise bad_body("the body must have `Content-Type: application/json`")
         parts, length = [], 0
-        async with aclosing(cast("AsyncGenerator[bytes, None]", request.stream())) as stream:
+        async with aclosing(request.stream()) as stream:
             async for part in stream:
                 length += len(part)
                 if length > HTTP_BODY_BYTES_MAX:
