@@ -16,7 +16,7 @@ import trio
 from attrs import Factory, define, field
 
 from ..log.entry import FIRST_LSN, LSN, Kind
-from ..log.errors import DiskFull
+from ..log.errors import DiskFull, SyncFailed
 from ..log.log import Log
 from ..log.writer import Batch
 from .committer import Committer
@@ -88,14 +88,15 @@ class Runtime:
         Raises Conflict, AlreadyCommitted or WritesRefused; then nothing has changed.
         """
         self.supervisor.require_health()
+        answer = None
         try:
-            effects = self.committer.receive(request)
+            for effect in self.committer.receive(request):
+                answer = self.perform(effect)
+            assert answer is not None, "a commit is answered"
         except AssertionError as error:
             self.supervisor.stop("an invariant of the committer broke", error)
-        answer = None
-        for effect in effects:
-            answer = self.perform(effect)
-        assert answer is not None, "a commit is answered"
+        except SyncFailed as error:
+            self.supervisor.stop("the log could not be written", error)
         if self.writing:
             self.committed()  # Otherwise `write_log` says so, once the disk has something to do.
         return answer

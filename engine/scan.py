@@ -30,7 +30,7 @@ class Scan:
 
     def __iter__(self) -> Iterator[Version]:
         """Versions in the order of their keys.  Writes made in the meantime are seen."""
-        self.usage.ranged()
+        self.usage.ranged(len(self.start) + len(self.stop or b""))
         if self.stop is not None and self.start >= self.stop:
             self.exhausted = True
             return

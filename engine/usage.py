@@ -24,8 +24,12 @@ class Usage:
         if self.bytes_read > limits.BYTES_READ_MAX:
             raise LimitReached("bytes read", self.bytes_read, limits.BYTES_READ_MAX)
 
-    def ranged(self) -> None:
+    def ranged(self, size: int = 0) -> None:
+        """A range of an index; the bytes of its keys count, for the entry holds them."""
         self.ranges_read += 1
+        self.bytes_read += size
+        if self.bytes_read > limits.BYTES_READ_MAX:
+            raise LimitReached("bytes read", self.bytes_read, limits.BYTES_READ_MAX)
         if self.ranges_read > limits.RANGES_READ_MAX:
             raise LimitReached("index ranges read", self.ranges_read, limits.RANGES_READ_MAX)
 

@@ -16,6 +16,7 @@ from relive.actors.tables import Tables
 from relive.actors.tail import Committed
 from relive.actors.version import Change
 from relive.log.entry import LSN, Kind
+from relive.log.errors import SyncFailed
 from relive.log.memory import MemoryStorage
 from relive.log.writer import Batch
 from trio.testing import wait_all_tasks_blocked
@@ -163,6 +164,20 @@ async def test_a_failed_fsync_stops_the_process() -> None:
     assert "the log could not be written" in str(failure.exceptions[0])
     assert not item.released
     with pytest.raises(CommitterFailed):
+        machine.commit(a=2)
+
+
+async def test_a_commit_after_a_failed_fsync_stops_the_process_too() -> None:
+    machine = Machine.start()
+    machine.commit(a=1)
+    machine.storage.failing_syncs = 1
+    batch = machine.runtime.log.writer.take()
+    assert batch is not None
+    with pytest.raises(SyncFailed):
+        machine.runtime.log.writer.write(batch)
+
+    # The thread knows it already, the writer task has not come to hear of it.
+    with pytest.raises(CommitterFailed, match="the log could not be written"):
         machine.commit(a=2)
 
 

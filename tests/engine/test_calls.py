@@ -447,6 +447,14 @@ def test_a_query_reads_within_limits(
     assert problem in text_of(calls.query(path, **args))
 
 
+def test_the_keys_of_ranges_count_as_bytes_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "BYTES_READ_MAX", 2_000)
+    calls = bench()
+
+    assert value_of(calls.query("app:count", name="x" * 900)) == 0
+    assert "too many bytes read" in text_of(calls.query("app:count", name="x" * 1_100))
+
+
 @pytest.mark.parametrize(("name", "what"), [("DOCUMENTS_WRITTEN_MAX", "documents"), ("BYTES_WRITTEN_MAX", "bytes")])
 def test_a_mutation_writes_within_limits(monkeypatch: pytest.MonkeyPatch, name: str, what: str) -> None:
     calls = bench()
