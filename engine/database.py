@@ -101,6 +101,9 @@ class Database:
         recovery.newest.fill(tables, offenders.add)
         offenders.require_none()
         runtime = Runtime.start(log, tables, recovery.requests, in_thread)
+        # Clients may have been told a later time than the newest entry's: of one that the disk refused,
+        # or of another log that was here before.
+        runtime.tail.head_ts = Timestamp(max(runtime.tail.head_ts, env.clock_ns()))
         executor = Executor(runtime, catalog, env, secret, app, codecs)
         live: LiveQueries[Any] = LiveQueries(executor, Subscriptions(tables.position))
         database = cls(log, runtime, catalog, executor, live, recovery.code, env, tables.position)

@@ -183,6 +183,24 @@ async def test_a_full_disk_closes_with_try_again_later_and_reads_go_on(app: App)
             assert (await http.post("/api/query", json=body)).json()["value"] == 1
 
 
+async def test_who_saw_the_time_of_a_refused_write_is_served_after_a_restart(app: App) -> None:
+    storage = MemoryStorage()
+    async with serve(app, storage) as running, running.client() as writer, running.client() as other:
+        used = sum(storage.size(name) for name in storage.names())
+        storage.space = used + 64
+        await writer.mutate(0, "counters:add", name="a")
+        assert await writer.closed() == TRY_AGAIN_LATER
+        await other.modify()
+        await other.transition()
+        storage.space = None
+    async with serve(app, storage) as running, running.client() as client:
+        await client.connect(maxObservedTimestamp=other.version["ts"])
+        await client.watch(0, "counters:get", name="a")
+        await client.transition()
+
+        assert client.value(0) == 0.0
+
+
 async def test_an_http_write_that_the_disk_refused_is_answered_503(app: App) -> None:
     storage = MemoryStorage()
     async with serve(app, storage) as running, running.http() as http:
