@@ -15,7 +15,6 @@ from attrs import evolve, frozen
 
 from ..actors.version import BY_CREATION_TIME
 from ..log.entry import IndexKey, IndexName
-from ..protocol.order import after_prefix
 from .errors import IndexUnknown, NotUnique
 from .schema import Index1, Index2, Index3, Index4
 from .table_codec import TableCodec, key_of
@@ -33,6 +32,11 @@ class NoBound:
 
 
 NO_BOUND: Any = NoBound()
+
+BEYOND = b"\xff"
+"""What stands behind the key of a field is the tag of the next one, which is smaller than this.
+
+Only the key of a longer text goes on with it: that of "a\\0" is that of "a", then 0xff and more."""
 
 
 @frozen(eq=False)
@@ -192,15 +196,15 @@ def key_range(
     if (gt is not NO_BOUND and gte is not NO_BOUND) or (lt is not NO_BOUND and lte is not NO_BOUND):
         raise TypeError("give one lower bound (gt or gte) and one upper bound (lt or lte) at most")
     start: IndexKey = prefix
-    stop = after_prefix(prefix)
+    stop = prefix + BEYOND if prefix else None
     if gte is not NO_BOUND:
         start = prefix + key_of(gte)
     elif gt is not NO_BOUND:
-        start = after_prefix(prefix + key_of(gt)) or prefix
+        start = prefix + key_of(gt) + BEYOND
     if lt is not NO_BOUND:
         stop = prefix + key_of(lt)
     elif lte is not NO_BOUND:
-        stop = after_prefix(prefix + key_of(lte))
+        stop = prefix + key_of(lte) + BEYOND
     return start, stop
 
 

@@ -41,7 +41,9 @@ def tree(item: object, handed_out: Mapping[str, Version], around: int) -> object
     """Ready for the JSON codec, with the pieces that are encoded already."""
     if isinstance(item, Document):
         return document_tree(item, handed_out.get(item.id))
-    if type(item) is FrozenDict and "_id" in item:
+    if isinstance(item, msgspec.Struct):
+        return RAW(json.encode(to_value(item, "")))
+    if type(item) is FrozenDict and isinstance(item.get("_id"), str):
         return document_tree(item, handed_out.get(item["_id"]))
     if isinstance(item, (list, tuple)):
         check_depth(around)

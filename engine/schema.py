@@ -133,6 +133,9 @@ class DocumentMeta(msgspec.StructMeta):
         table: str | None = None,
         **options: Any,
     ) -> Any:
+        for key in SYSTEM_FIELDS:
+            if key in namespace.get("__annotations__", {}) and namespace.get("__module__") != __name__:
+                raise TypeError(f"`{key}` is given by the database: choose another name")
         declared = declare_fields(namespace)
         indexes = {key: value for key, value in namespace.items() if isinstance(value, Index1)}
         # msgspec does not hand this down, and type checkers are told that it holds for every class.
@@ -157,8 +160,6 @@ def declare_fields(namespace: dict[str, Any]) -> dict[int, str]:
         if hasattr(value, "stored_name") and key not in hints:
             raise TypeError(f"`{key} = field(...)` needs a type, as `{key}: str = field()`")
     for key in hints:
-        if key in SYSTEM_FIELDS and namespace.get("__module__") != __name__:
-            raise TypeError(f"`{key}` is given by the database: choose another name")
         declaration: Any = namespace.get(key)
         if not hasattr(declaration, "stored_name"):
             continue
@@ -213,6 +214,7 @@ else:
 
     class RecordMeta(msgspec.StructMeta):
         def __new__(mcls, name, bases, namespace, **options):
+            declare_fields(namespace)
             return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options})
 
     class Record(msgspec.Struct, metaclass=RecordMeta, frozen=True, forbid_unknown_fields=True):

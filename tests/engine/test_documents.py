@@ -154,6 +154,15 @@ def test_fields_are_stored_under_their_stored_names() -> None:
     assert "title" not in served
 
 
+def test_records_may_declare_fields_too() -> None:
+    class Tag(Record):
+        id: str = field(name="key")
+        parts: list[str] = field(default_factory=list)
+
+    assert to_value(Tag(id="a")) == {"key": "a", "parts": []}
+    assert convert({"key": "a"}, Tag) == Tag(id="a")
+
+
 def test_a_missing_field_is_not_null() -> None:
     missing, given = stored(drawing()), stored(drawing(note="n"))
     fields = to_value(missing)

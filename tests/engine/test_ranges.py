@@ -160,6 +160,24 @@ def test_missing_is_before_null_and_below_every_upper_bound() -> None:
     assert bench.write(handler) == [[UNSET, None, 1], [UNSET], [None, 1], [UNSET, None]]
 
 
+@pytest.mark.parametrize(("one", "longer"), [("a", "a\0"), (b"a", b"a\0b"), ({}, {"": 1}), (["a"], ["a\0"])])
+def test_a_value_is_not_taken_for_one_that_begins_like_it(one: Any, longer: Any) -> None:
+    bench = bench_of(Row)
+
+    async def handler(ctx: MutationCtx) -> list[list[Any]]:
+        for a in (one, longer):
+            await ctx.db.insert(Row(a=a))
+        queries = [
+            ctx.db.query(Row).index(Row.by_a, one),
+            ctx.db.query(Row).index(Row.by_a, gt=one),
+            ctx.db.query(Row).index(Row.by_a, lte=one),
+            ctx.db.query(Row).index(Row.by_a, longer),
+        ]
+        return [[row.a async for row in query] for query in queries]
+
+    assert bench.write(handler) == [[one], [longer], [one], [longer]]
+
+
 def test_a_table_without_a_class_is_read_by_its_name() -> None:
     bench = bench_of(Other)
 
