@@ -23,6 +23,7 @@ from hypercorn.config import Config
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from trio_websocket import ConnectionClosed, wrap_server_stream
+from wsproto.utilities import LocalProtocolError
 
 from ...actors.errors import CommitterFailed
 from ...protocol import limits
@@ -147,6 +148,8 @@ class Server:
                 await refuse(stream, 400, "BadRequest", "this is not an HTTP request")
         except* (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed):
             pass  # The client went away.
+        except* LocalProtocolError:
+            pass  # trio-websocket cannot answer a ping that comes after we have said goodbye.
         except* (AssertionError, CommitterFailed):
             raise
         except* Exception:

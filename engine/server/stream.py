@@ -72,7 +72,8 @@ class SharedStream(trio.abc.HalfCloseableStream):
         await self.stream.wait_send_all_might_not_block()
 
     async def send_eof(self) -> None:
-        await self.stream.send_eof()
+        async with self.turn:
+            await self.stream.send_eof()
 
     async def aclose(self) -> None:
         await self.stream.aclose()

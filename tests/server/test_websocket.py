@@ -130,6 +130,19 @@ async def test_a_binary_message_is_fatal(running: Running) -> None:
         assert await client.closed() == NO_CODE
 
 
+async def test_a_ping_that_crosses_the_close_harms_nobody(running: Running, caplog: pytest.LogCaptureFixture) -> None:
+    async with running.client() as bystander, await running.raw() as stream:
+        await shake_hands(stream)
+        await stream.send_all(masked(b"rubbish"))
+        await stream.receive_some()
+        await stream.send_all(masked(b"ping", 0x89))
+        while await stream.receive_some():
+            pass
+
+        assert (await bystander.answered(0, "counters:add", name="a"))["success"]
+    assert caplog.text == ""
+
+
 async def test_what_was_asked_before_a_fatal_message_is_answered(running: Running) -> None:
     async with running.client() as client:
         running.disk.close()
