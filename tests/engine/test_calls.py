@@ -12,10 +12,9 @@ from relive.engine.errors import ApplicationError
 from relive.engine.executor import Call, Request
 from relive.engine.functions import internal_mutation, internal_query, mutation, query
 from relive.engine.limits import COMMIT_ATTEMPTS_MAX
-from relive.engine.schema import UNSET, Document, Id, Int64, Record, field, index
-from relive.protocol import json
+from relive.engine.schema import Document, Id, Int64, Record, field, index
 from relive.protocol import limits as protocol_limits
-from relive.protocol.results import MutationSuccess, QuerySuccess
+from relive.protocol.results import MutationSuccess
 
 from .bench import SESSION, Bench, bench_of, failure_of, text_of, value_of
 
@@ -329,44 +328,6 @@ def test_a_declared_int64_has_to_be_one() -> None:
 
     assert (amount, type(amount)) == (5, Int64)
     assert "Expected `Int64`, got `int` (at $.amount)" in text_of(calls.query("app:price", wrong=True))
-
-
-class Tree(Record, tag="tree"):
-    value: Int64
-    children: list[Tree] = field(default_factory=list)
-    about: dict[str, Any] = field(default_factory=dict)
-
-
-@query
-async def grown(ctx: QueryCtx) -> dict[str, Any]:
-    leaf = Tree(value=Int64(2), about={"z": 1, "a": UNSET, "b": [Point(x=1)]})
-    return {"z": [Tree(value=Int64(1), children=[leaf])], "a": UNSET, "b": (1, 2.5)}
-
-
-def test_results_are_canonical_whatever_they_are_made_of() -> None:
-    answer = bench_of(grown=grown).query("app:grown")
-
-    assert isinstance(answer, QuerySuccess)
-    assert answer.value == json.encode(json.decode(answer.value))
-    assert list(json.decode(answer.value)) == ["b", "z"]  # type: ignore[arg-type]
-
-
-@mutation
-async def add_nested(ctx: MutationCtx) -> None:
-    await ctx.db.insert("imports", {"data": {"_id": [1]}})
-
-
-@query
-async def nested(ctx: QueryCtx) -> Any:
-    (row,) = await ctx.db.query("imports").collect()
-    return row["data"]
-
-
-def test_what_only_looks_like_a_document_is_sent_as_it_is() -> None:
-    calls = bench_of(add_nested=add_nested, nested=nested)
-    calls.mutate("app:add_nested")
-
-    assert value_of(calls.query("app:nested")) == {"_id": [1]}
 
 
 def test_a_result_outside_of_the_value_model_is_refused() -> None:
