@@ -67,9 +67,7 @@ class Attempt:
         run = self.run
         assert run is not None, "there is nothing to repeat yet"
         same = Env(lambda: run.clock_ns, lambda count: run.seed[:count])
-        return Attempt(
-            self.kind, same, same.clock_ns, self.secret, self.codecs, self.catalog, self.open, self.name
-        )
+        return Attempt(self.kind, same, same.clock_ns, self.secret, self.codecs, self.catalog, self.open, self.name)
 
     def record(self, trace: Trace) -> None:
         """What the handler read and wrote, for comparison."""

@@ -116,10 +116,34 @@ def convert(value: Value, hint: Any, *, strict: bool = False) -> Any:
     try:
         hook = strict_hook if strict else lenient_hook
         # Bytes are a kind of their own: text is not taken for base64.
-        return msgspec.convert(value, hint, dec_hook=hook, builtin_types=(bytes,))
+        made = msgspec.convert(value, hint, dec_hook=hook, builtin_types=(bytes,))
+        if strict and holds_int64(value):
+            # msgspec takes an Int64 for the int that it is in Python; it is another kind of value.
+            check_int64(value, plain(made), "$")
+        return made
     except msgspec.ValidationError as error:
         problem, _, path = str(error).partition(" - at `")
         raise InvalidValue(path.rstrip("`") or "$", problem) from None
+
+
+def holds_int64(value: Value) -> bool:
+    if isinstance(value, dict):
+        return any(holds_int64(item) for item in value.values())
+    if isinstance(value, list):
+        return any(holds_int64(item) for item in value)
+    return type(value) is Int64
+
+
+def check_int64(given: Value, made: object, path: str) -> None:
+    """Raises InvalidValue where an Int64 was given and a number was made of it."""
+    if isinstance(given, dict) and isinstance(made, dict):
+        for name, item in given.items():
+            check_int64(item, made.get(name), path + step(name))
+    elif isinstance(given, list) and isinstance(made, list):
+        for position, item in enumerate(given):
+            check_int64(item, made[position], path + step(position))
+    elif type(given) is Int64 and type(made) is not Int64:
+        raise InvalidValue(path, "expected a number, got an Int64 (bigint)")
 
 
 def freeze(obj: T) -> T:

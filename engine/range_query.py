@@ -128,7 +128,11 @@ class Query(Generic[T]):
             raise IndexUnknown(self.codec.name, repr(index))
         if len(equal) > len(index.fields):
             raise TypeError(f"{index!r} has {len(index.fields)} fields, {len(equal)} values were given")
-        prefix = b"".join([key_of(value) for value in equal])
+        comparable = self.codec.comparable
+        prefix = b"".join([key_of(comparable(*pair)) for pair in zip(index.fields, equal, strict=False)])
+        if bounds and len(equal) < len(index.fields):
+            following = index.fields[len(equal)]
+            bounds = {bound: comparable(following, value) for bound, value in bounds.items()}
         start, stop = key_range(prefix, **bounds)
         return evolve(self, index_name=IndexName(self.codec.name, index.name), start=start, stop=stop)
 

@@ -15,11 +15,11 @@ from ..log.entry import IndexKey, IndexName
 from ..protocol import cbor, limits
 from ..protocol.errors import InvalidValue
 from ..protocol.order import UNDEFINED_KEY, sort_key
-from ..protocol.values import Value, depth, size
+from ..protocol.values import Int64, Value, depth, size
 from .documents import IdCheck, convert, freeze, holds_containers, to_value
 from .errors import DocumentInvalid
 from .schema import UNSET, Document
-from .shapes import ObjectOf, walk
+from .shapes import ObjectOf, Scalar, Shape, walk
 
 SCALARS = (str, int, float, bool, bytes, type(None))
 
@@ -40,6 +40,8 @@ class TableCodec:
     """Stored names of fields that the class fills in."""
     defaulted_inside: bool = field(init=False)
     """Records inside the documents may be filled in, too."""
+    int64_fields: frozenset[str] = field(init=False)
+    """Stored names of fields that hold an Int64 and no other number."""
 
     def __attrs_post_init__(self) -> None:
         indexes = self.cls.__indexes__ if self.cls is not None else {}
@@ -58,6 +60,7 @@ class TableCodec:
             else dict(zip(self.cls.__struct_fields__, self.cls.__struct_encode_fields__, strict=True))
         )
         own = self.shape.fields if self.shape is not None else ()
+        self.int64_fields = frozenset(f.name for f in own if holds_only_int64(f.shape))
         self.defaulted = frozenset(f.name for f in own if f.optional and not f.missing)
         self.defaulted_inside = any(
             f.optional
@@ -100,11 +103,23 @@ class TableCodec:
         assert isinstance(fields, dict), "a document is an object"
         return self.make(fields)
 
+    def comparable(self, name: str, value: object) -> object:
+        """A value to look for in a field, as the field would hold it: Python's own int will do for
+        an Int64, as it does on writing."""
+        if type(value) is int and self.stored_names.get(name) in self.int64_fields:
+            return Int64(value)
+        return value
+
     def fields(self, version: Version) -> dict[str, Value]:
         """The stored fields of a version, as values that may be changed."""
         fields = to_value(version.document)
         assert isinstance(fields, dict)
         return fields
+
+
+def holds_only_int64(shape: Shape) -> bool:
+    kinds = {part.name for part in walk(shape) if isinstance(part, Scalar)}
+    return "int64" in kinds and not kinds & {"int", "float", "any"}
 
 
 def key_of(item: Any) -> IndexKey:

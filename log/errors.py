@@ -13,8 +13,6 @@ LogError                       base of everything the log raises on purpose
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from attrs import define
 
 from ..protocol.errors import ReliveError
@@ -60,8 +58,7 @@ class Damaged(LogError):
         """The last good entry, in words."""
         if not self.last_ts:
             return "there is no good entry before it"
-        time = datetime.fromtimestamp(self.last_ts // 1_000_000_000, UTC)
-        return f"the last good entry is of {time:%Y-%m-%d %H:%M:%S} UTC"
+        return f"the last good entry is of {self.last_ts} ns since 1970"
 
 
 @define(auto_exc=True)

@@ -1,10 +1,10 @@
 """What can go wrong between a client and us, and what the caller can do about each.
 
-    ReliveError                    base of everything raised on purpose
-    ├── InvalidValue               a value outside the value model; carries the path into it
-    ├── InvalidId                  text that is not a document id
-    ├── InvalidPath                text that is not a function path
-    └── ProtocolError              the peer broke the sync protocol; the socket must close
+ReliveError                    base of everything raised on purpose
+├── InvalidValue               a value outside the value model; carries the path into it
+├── InvalidId                  text that is not a document id
+├── InvalidPath                text that is not a function path
+└── ProtocolError              the peer broke the sync protocol; the socket must close
 """
 
 from __future__ import annotations

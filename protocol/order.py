@@ -2,9 +2,10 @@
 
     undefined < null < Int64 < Float64 < boolean < string < bytes < array < object
 
-Two values compare as their sort keys compare byte by byte; equal keys mean equal values.  No key
-is the beginning of another, so keys of several fields may simply be joined: an index entry is the
-keys of its fields one after another.
+Two values compare as their sort keys compare byte by byte; equal keys mean equal values.  A key
+can be the beginning of another (of a text that goes on with a zero), but the other then goes on
+with FF, and no key starts with that.  So keys of several fields may simply be joined: an index
+entry is the keys of its fields one after another, and entries sort field by field.
 
 Numbers follow the total order of IEEE 754 (-NaN < -Inf < ... < -0 < +0 < ... < +Inf < +NaN),
 strings their code points, arrays and objects their items, the shorter first.

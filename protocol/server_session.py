@@ -173,6 +173,9 @@ class ServerSession:
     def _remove(self, remove: Remove) -> Unsubscribe:
         if self.queries.pop(remove.query_id, None) is None:
             raise ProtocolError("UnknownQueryId", f"query {remove.query_id} was removed but is not live")
+        if len(self._removed) >= QUERIES_MAX:
+            problem = f"{QUERIES_MAX} queries were removed, and the client has read of none of them"
+            raise Refused(ErrorClass.RATE_LIMITED, "TooManyQueries", problem)
         self._unanswered.discard(remove.query_id)
         self._removed.append(remove.query_id)
         return Unsubscribe(remove.query_id)

@@ -1,3 +1,5 @@
+"""What is kept beside the log: secrets, the hash seed, the admin key."""
+
 from __future__ import annotations
 
 import os

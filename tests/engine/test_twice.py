@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from relive.engine.app import load_app
 from relive.engine.database import Database
 from relive.engine.env import real_env
@@ -13,7 +12,7 @@ from relive.engine.executor import Call, Request
 from relive.log.memory import MemoryStorage
 from relive.protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QuerySuccess
 
-SOURCE = '''
+SOURCE = """
 from __future__ import annotations
 
 import random
@@ -53,7 +52,7 @@ async def counted(ctx: QueryCtx) -> int:
 @query
 async def texts(ctx: QueryCtx) -> list[str]:
     return [note.text for note in await ctx.db.query(Note).collect()]
-'''
+"""
 REQUEST = Request("client", None, 0)
 
 

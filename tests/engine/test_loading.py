@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from relive.engine.app import App, load_app
 from relive.engine.errors import AppInvalid
 from relive.engine.spec import tables_spec
@@ -21,7 +20,9 @@ def load(folder: Path, **modules: str) -> App:
 
 
 def test_a_required_field_may_follow_one_with_a_default(tmp_path: Path) -> None:
-    source = "class Part(Record):\n    a: int = 0\n    b: int\n\nclass Item(Document):\n    a: int = 0\n    part: Part\n"
+    source = (
+        "class Part(Record):\n    a: int = 0\n    b: int\n\nclass Item(Document):\n    a: int = 0\n    part: Part\n"
+    )
 
     assert list(load(tmp_path / "fieldorder", schema=source).tables) == ["items"]
 

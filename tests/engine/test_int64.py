@@ -1,0 +1,96 @@
+"""Int64 is a kind of its own: no number is taken for one, and none for a number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from relive.engine.app import load_app
+from relive.engine.database import Database
+from relive.engine.env import real_env
+from relive.engine.executor import Call, Request
+from relive.log.memory import MemoryStorage
+from relive.protocol import json
+from relive.protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QuerySuccess
+from relive.protocol.values import Int64
+
+SOURCE = """
+from __future__ import annotations
+from relive import *
+
+
+class Row(Document):
+    n: Int64 = field()
+    by_n = index(n)
+
+
+class Inner(Record):
+    numbers: list[int]
+
+
+@mutation
+async def add(ctx: MutationCtx, n: Int64) -> Int64:
+    return (await ctx.db.get(await ctx.db.insert(Row(n=n)))).n
+
+
+@query
+async def exactly(ctx: QueryCtx, n: int) -> int:
+    return len(await ctx.db.query(Row).index(Row.by_n, n).collect())
+
+
+@query
+async def above(ctx: QueryCtx, n: int) -> int:
+    return len(await ctx.db.query(Row).index(Row.by_n, gt=n).collect())
+
+
+@query
+async def total(ctx: QueryCtx, inner: Inner) -> int:
+    return sum(inner.numbers)
+"""
+FIVE = {"$integer": "BQAAAAAAAAA="}
+REQUEST = Request("client", None, 0)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    folder = tmp_path / "int64app"
+    folder.mkdir()
+    (folder / "rows.py").write_text(SOURCE)
+    return Database.open(MemoryStorage(), load_app(folder), real_env(), b"secret")
+
+
+def test_an_int64_goes_in_and_comes_out_as_one(database: Database) -> None:
+    done = database.executor.mutate(Call("rows:add", [{"n": FIVE}]), REQUEST).outcome
+
+    assert isinstance(done, MutationSuccess)
+    assert json.decode(done.result) == Int64(5)
+    assert type(json.decode(done.result)) is Int64
+
+
+def test_a_number_is_not_taken_for_an_int64(database: Database) -> None:
+    done = database.executor.mutate(Call("rows:add", [{"n": 5.0}]), REQUEST).outcome
+
+    assert isinstance(done, FunctionFailure)
+    assert "Expected `Int64`, got `int` (at $.n)" in done.message
+
+
+@pytest.mark.parametrize(
+    ("path", "args", "where"),
+    [("rows:exactly", {"n": FIVE}, "$.n"), ("rows:total", {"inner": {"numbers": [1.0, FIVE]}}, "$.inner.numbers[1]")],
+)
+def test_an_int64_is_not_taken_for_a_number(database: Database, path: str, args: object, where: str) -> None:
+    answer = database.executor.query(Call(path, [args])).result
+
+    assert isinstance(answer, QueryFailure)
+    assert f"expected a number, got an Int64 (bigint) (at {where})" in answer.message
+
+
+@pytest.mark.parametrize(
+    ("path", "n", "found"), [("exactly", 5, 1), ("exactly", 4, 0), ("above", 4, 1), ("above", 5, 0)]
+)
+def test_pythons_own_int_finds_an_int64(database: Database, path: str, n: int, found: int) -> None:
+    database.executor.mutate(Call("rows:add", [{"n": FIVE}]), REQUEST)
+
+    answer = database.executor.query(Call(f"rows:{path}", [{"n": n}])).result
+    assert isinstance(answer, QuerySuccess)
+    assert json.decode(answer.value) == found
