@@ -14,7 +14,9 @@ bundle           the source of an app, content-addressed, and the importer of it
 app              loads it: bundle, lint, import, seal, tables and endpoints
 shapes           what a type hint looks like to a client
 endpoint         one function: binds arguments, checks results
-documents        Python objects to values and back; read-only containers
+documents        Python objects to values and back
+read_only        lists and dictionaries inside documents
+id_checks        whether each id belongs to the table that its type says
 table_codec      one table: reads, checks, orders and writes its documents
 spec             tables and functions as plain values, for the log and for generators
 codegen          clients' types, generated from the hints

@@ -29,10 +29,11 @@ from .app import App
 from .attempt import SEED_BYTES
 from .catalog import TABLES, Catalog
 from .determinism.gate import Run
-from .documents import id_check, to_value
+from .documents import to_value
 from .env import Env
 from .errors import DocumentInvalid, SchemaMismatch, TooLongAgo
 from .executor import Executor
+from .id_checks import id_check
 from .limits import OFFENDERS_SHOWN_MAX
 from .live_queries import LiveQueries
 from .log_thread import LogThread

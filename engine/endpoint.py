@@ -13,9 +13,10 @@ from attrs import define, field
 
 from ..protocol.errors import InvalidValue
 from ..protocol.values import Value
-from .documents import IdCheck, convert, id_check, in_order, to_value
+from .documents import convert, in_order, to_value
 from .errors import AppInvalid, ArgumentValidationError, ReturnsValidationError
 from .functions import AnyFunction, Function, FunctionKind
+from .id_checks import IdCheck, id_check
 from .shapes import ANY, Field, ObjectOf, RecordOf, Shape, shape_of, walk
 
 
@@ -61,7 +62,7 @@ class Endpoint:
                 arguments = in_order(arguments)
             bound = convert(arguments, self.arguments_type, strict=True)
             if self.check_ids is not None:
-                self.check_ids(arguments, "$")
+                self.check_ids(arguments)
         except InvalidValue as error:
             raise ArgumentValidationError(self.path, str(error)) from None
         return {name: getattr(bound, name) for name in self.arguments_type.__struct_fields__}

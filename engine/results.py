@@ -14,7 +14,8 @@ from ..actors.version import Version
 from ..protocol import json, limits
 from ..protocol.errors import InvalidValue
 from ..protocol.values import check_array, check_depth, check_fields, size, step
-from .documents import FrozenDict, to_value
+from .documents import to_value
+from .read_only import FrozenDict
 from .schema import UNSET, Document
 
 RAW = msgspec.Raw

@@ -16,8 +16,10 @@ from ..protocol import cbor, limits
 from ..protocol.errors import InvalidValue
 from ..protocol.order import UNDEFINED_KEY, sort_key
 from ..protocol.values import Int64, Value, depth, size
-from .documents import IdCheck, convert, freeze, holds_containers, to_value
+from .documents import convert, to_value
 from .errors import DocumentInvalid
+from .id_checks import IdCheck
+from .read_only import freeze, holds_containers
 from .schema import UNSET, Document
 from .shapes import ObjectOf, Scalar, Shape, walk
 
@@ -82,7 +84,7 @@ class TableCodec:
             if self.containers and depth(fields) > limits.DOCUMENT_DEPTH_MAX:
                 raise InvalidValue("$", f"nested more than {limits.DOCUMENT_DEPTH_MAX} deep")
             if self.check_ids is not None:
-                self.check_ids(fields, "$")
+                self.check_ids(fields)
             version = Version(str(fields["_id"]), self.typed(fields), bytes_)
             if not self.defaulted <= fields.keys() or (self.defaulted_inside and self.fields(version) != fields):
                 version.stored = fields

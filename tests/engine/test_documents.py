@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import pytest
 from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.documents import convert, freeze, to_value
+from relive.engine.documents import convert, to_value
 from relive.engine.errors import DocumentInvalid
+from relive.engine.read_only import freeze
 from relive.engine.schema import (
     INDEX_FIELDS_MAX,
     UNSET,
