@@ -1,6 +1,7 @@
 """Who does what: plain objects, messages in, effects out.  No clock, no randomness, no I/O.
 
 version        one version of a document, and the change from one version to the next
+definition     what the engine knows of a table: its indexes, how to read and order its documents
 table          one table and its indexes
 tables         all tables, brought up at each commit: what transactions read
 index          one index: order-preserving bytes in a sorted mapping
@@ -10,7 +11,8 @@ committer      the one actor that gives out LSNs: checks read sets, makes entrie
 gate           the release gate: nothing leaves before what it reflects is durable
 intervals      which live queries read a range that holds this key?
 subscriptions  live queries, shared between clients, invalidated by old and new keys
-newest         what is left when the log has been replayed: recovery's fold
+newest         what is left when the log has been replayed
+recovery       what recovery hands each entry to
 messages       what the actors are told and what they ask for in return
 supervisor     what a failure means: a follower is rebuilt, the committer stops the process
 runtime        carries out the effects; with `supervisor`, the only file that knows trio

@@ -143,6 +143,7 @@ class Committer:
         return tuple(undone)
 
     def check(self) -> None:
+        self.tail.check()
         assert self.durable <= self.tail.head
         assert [lsn for lsn, _ in self.in_flight] == list(range(self.durable + 1, self.tail.head + 1))
 

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from attrs import Factory, define
 
 from ..log.entry import BEFORE_FIRST, LSN, Entry
-from .requests import Requests
 from .tables import Tables
 
 
@@ -48,19 +47,3 @@ class Newest:
                     continue
                 table.apply(table.change(id, version), lsn)
         tables.position = self.position
-
-
-@define(eq=False)
-class Recovery:
-    """What recovery hands each entry to: everything that is derived from the log at once."""
-
-    newest: Newest = Factory(Newest)
-    requests: Requests = Factory(Requests)
-    code: bytes = b""
-    """Hash of the bundle deployed last."""
-
-    def apply(self, entry: Entry) -> None:
-        self.newest.apply(entry)
-        self.requests.apply(entry)
-        if entry.kind.value == "deploy":
-            self.code = entry.code

@@ -1,7 +1,7 @@
 """Which client requests have been committed, so that a resend is answered and not run again.
 
 Derived from the log: an entry carries the session and request that caused it.  A client resends
-what it has not seen confirmed, at most `limits.MUTATIONS_QUEUED_MAX` requests, so the newest few
+what it has not seen confirmed, at most `protocol.limits.MUTATIONS_QUEUED_MAX` requests, so the newest few
 thousand of each session are enough.
 """
 

@@ -10,7 +10,7 @@ While one batch is in fsync the next gathers: that is the group commit.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, assert_never
 
 import trio
 from attrs import Factory, define, field
@@ -113,6 +113,8 @@ class Runtime:
                 self.tables.undo(committed)
             case Answer():
                 return effect
+            case _:
+                assert_never(effect)
         return None
 
     def follow(self, committed: Committed) -> None:
@@ -129,20 +131,16 @@ class Runtime:
             if entry.lsn > self.committer.durable:
                 break
             newest.apply(entry)
-        fresh = Tables.empty(self.tables.define)
+        fresh = Tables.empty(self.tables.definition_of)
         newest.fill(fresh, refuse_none)
-        flying = [c.entry for c in self.tail.commits if c.entry.lsn > self.committer.durable]
-        self.tail.commits.clear()
-        for entry in flying:
-            self.tail.commits.append(Committed(entry, fresh.replay(entry)))
+        flying = [committed.entry for committed in self.tail.after(self.committer.durable)]
+        self.tail.replace(Committed(entry, fresh.replay(entry)) for entry in flying)
         self.tables.become(fresh)
         self.rewind()
 
     def forget_past(self) -> None:
         """What is durable is read in a new way from here on: the past cannot be laid over it."""
-        tail = self.tail
-        while tail.commits and tail.commits[0].entry.lsn <= self.committer.durable:
-            tail.commits.popleft()
+        self.tail.forget(self.committer.durable)
 
     def hold(self, lsn: LSN, item: Held) -> None:
         """Release ``item`` once everything up to ``lsn`` is durable; at once if it is."""

@@ -1,8 +1,8 @@
 """Live queries: shared between the clients that watch them, invalidated by what is written.
 
-    Watch ──> is there a result?  else it is stale
-    Committed ──> stab old and new keys ──> stale, and its watchers are woken
-    Evaluated ──> new result, new ranges
+    watch ──> shared if somebody watches it already, else new and stale
+    follow ──> each commit's old and new keys stab ──> stale, and its watchers are woken
+    evaluated ──> new result, new ranges
 
 A live query is stale from the first commit that wrote into what it had read.  A result that is
 not stale is the result at every LSN from its own up to `position`.
@@ -19,12 +19,12 @@ from typing import Generic, TypeVar
 
 from attrs import Factory, define
 
-from ..log.entry import LSN, IndexName, KeyRange
-from .intervals import Intervals
+from ..log.entry import BEFORE_FIRST, LSN, IndexName, KeyRange
+from .intervals import Intervals, bounds
 from .tail import Committed, Tail
 
 K = TypeVar("K", bound=Hashable)
-"""What makes two queries the same: function, arguments, identity as far as it was looked at."""
+"""What makes two queries the same: function, arguments, and who asks as far as it matters."""
 R = TypeVar("R")
 """A result, opaque here."""
 W = TypeVar("W", bound=Hashable)
@@ -38,7 +38,7 @@ class LiveQuery(Generic[K, R, W]):
     """In the order in which they came, so that waking is the same every time."""
     ranges: tuple[KeyRange, ...] = ()
     result: R | None = None
-    evaluated: LSN = LSN(0)
+    evaluated: LSN = BEFORE_FIRST
     stale: bool = True
 
 
@@ -142,9 +142,9 @@ class Subscriptions(Generic[K, R, W]):
             for start, stop, key in intervals.ranges()
         }
         wanted = {
-            (r.index, r.start, r.stop if r.stop is not None else b"\xff", query.key)
+            (key_range.index, *bounds(key_range), query.key)
             for query in self.queries.values()
-            for r in query.ranges
+            for key_range in query.ranges
         }
         assert placed == wanted, placed ^ wanted
         for intervals in self.intervals.values():

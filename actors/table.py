@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from attrs import define
 
-from ..log.entry import LSN
+from ..log.entry import BEFORE_FIRST, LSN
+from .definition import BY_ID, TableDefinition
 from .index import Index
-from .version import BY_ID, Change, TableDefinition, Version, change_of
+from .version import Change, Version
 
 
 @define(eq=False)
@@ -28,12 +29,12 @@ class Table:
 
     def change(self, id: str, new: Version | None) -> Change:
         """What it means for this table that ``id`` becomes ``new``."""
-        return change_of(self.definition, id, self.versions.get(id), new)
+        return self.definition.change(id, self.versions.get(id), new)
 
     def apply(self, change: Change, lsn: LSN) -> None:
         assert self.versions.get(change.id) is change.old, ("applied out of order", change.id, lsn)
         if change.new is not None:
-            assert change.new.lsn == 0, ("a version is committed once", change.id, lsn)
+            assert change.new.lsn == BEFORE_FIRST, ("a version is committed once", change.id, lsn)
             change.new.lsn = lsn
         self.move(change.id, change.new, [(key.name.index, key.old, key.new) for key in change.keys])
 

@@ -13,27 +13,28 @@ from collections.abc import Callable, Mapping
 from attrs import define
 
 from ..log.entry import BEFORE_FIRST, LSN, Entry, Write
+from .definition import TableDefinition
 from .table import Table
 from .tail import Committed
-from .version import Change, TableDefinition, Version
+from .version import Change, Version
 
 
 @define(eq=False)
 class Tables:
-    define: Callable[[str], TableDefinition]
+    definition_of: Callable[[str], TableDefinition]
     """What the engine knows of a table, by name; called once for each."""
     position: LSN
     by_name: dict[str, Table]
 
     @classmethod
-    def empty(cls, define: Callable[[str], TableDefinition]) -> Tables:
-        return cls(define, BEFORE_FIRST, {})
+    def empty(cls, definition_of: Callable[[str], TableDefinition]) -> Tables:
+        return cls(definition_of, BEFORE_FIRST, {})
 
     def table(self, name: str) -> Table:
         """The table of that name; an empty one if nothing was ever written to it."""
         table = self.by_name.get(name)
         if table is None:
-            table = self.by_name[name] = Table.empty(self.define(name))
+            table = self.by_name[name] = Table.empty(self.definition_of(name))
         return table
 
     def get(self, table: str, id: str) -> Version | None:
@@ -70,21 +71,21 @@ class Tables:
     def decode(self, write: Write) -> Change:
         table = self.table(write.table)
         old = table.versions.get(write.id)
-        assert (old.lsn if old is not None else 0) == write.previous, (write.id, write.previous)
+        assert (old.lsn if old is not None else BEFORE_FIRST) == write.previous, (write.id, write.previous)
         new = table.definition.decode(write.document) if write.document is not None else None
         return table.change(write.id, new)
 
     def redefine(
-        self, define: Callable[[str], TableDefinition], documents: Mapping[str, Mapping[str, Version]]
+        self, definition_of: Callable[[str], TableDefinition], documents: Mapping[str, Mapping[str, Version]]
     ) -> None:
         """Order every table anew under other definitions.
 
         ``documents`` holds, by table and id, each document as the new definitions read it.  The
         versions served stay the same objects: only how they are read changes, not what was written.
         """
-        self.define = define
+        self.definition_of = definition_of
         for name, table in self.by_name.items():
-            fresh = Table.empty(define(name))
+            fresh = Table.empty(definition_of(name))
             for id, version in table.versions.items():
                 read = documents[name][id]
                 version.document, version.stored, version.json = read.document, read.stored, None

@@ -8,7 +8,7 @@ Invariants
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from attrs import Factory, define, frozen
@@ -67,6 +67,20 @@ class Tail:
     def newest_first(self) -> Iterator[Committed]:
         return reversed(self.commits)
 
+    def replace(self, commits: Iterable[Committed]) -> None:
+        """Hold these instead; they must end at `head`."""
+        self.commits = deque(commits)
+        self.check()
+
+    def skip_to(self, ts: Timestamp) -> None:
+        """Give out no timestamp up to ``ts``: somebody may have seen it already."""
+        self.head_ts = max(self.head_ts, ts)
+
+    def forget(self, durable: LSN) -> None:
+        """Drop every durable commit."""
+        while self.commits and self.commits[0].entry.lsn <= durable:
+            self.commits.popleft()
+
     def trim(self, durable: LSN, keep_from: Timestamp) -> None:
         """Drop durable commits from before ``keep_from``, and any above `TAIL_COMMITS_MAX`."""
         while self.commits:
@@ -76,3 +90,9 @@ class Tail:
             if oldest.ts >= keep_from and len(self.commits) <= TAIL_COMMITS_MAX:
                 break
             self.commits.popleft()
+
+    def check(self) -> None:
+        assert [commit.entry.lsn for commit in self.commits] == list(range(self.oldest, self.head + 1))
+        times = [commit.entry.ts for commit in self.commits]
+        assert times == sorted(set(times))
+        assert not times or times[-1] <= self.head_ts

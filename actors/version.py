@@ -5,29 +5,27 @@ Documents are opaque here: the engine decodes them and says what their index key
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
-from ..log.entry import LSN, IndexKey, IndexName
-
-BY_ID = "by_id"
-BY_CREATION_TIME = "by_creation_time"
+from ..log.entry import BEFORE_FIRST, LSN, IndexKey, IndexName
 
 
 @define(eq=False)
 class Version:
-    """One version of one document.  Shared by everybody who reads it; never changed.
+    """One version of one document, shared by everybody who reads it.
 
-    ``lsn`` is set when the version is committed, ``json`` when it is first sent: both once.
+    ``lsn`` is set when the version is committed, ``json`` when it is first sent.  Nothing else about
+    it ever changes, but for a deploy that reads it in a new way (`Tables.redefine`).
     """
 
     id: str
     document: object
     size: int
     """Size in bytes as limits count it."""
-    lsn: LSN = LSN(0)
+    lsn: LSN = BEFORE_FIRST
+    """The entry that wrote it; `BEFORE_FIRST` until it is committed."""
     json: bytes | None = None
     """Canonical JSON of the document, made when it is first sent and shared from then on."""
     stored: object = None
@@ -55,35 +53,3 @@ class Change:
 
     def __attrs_post_init__(self) -> None:
         assert self.old is not None or self.new is not None, "nothing became nothing"
-
-
-@frozen
-class TableDefinition:
-    """What the engine knows of a table: how to read its documents and order them."""
-
-    name: str
-    indexes: tuple[IndexName, ...]
-    """``by_id`` and ``by_creation_time`` first."""
-    decode: Callable[[bytes], Version] = field(eq=False)
-    """From the CBOR of the log to a version; raises if the document does not fit."""
-    keys: Callable[[object], tuple[IndexKey, ...]] = field(eq=False)
-    """Keys of a document, one for each of ``indexes``."""
-
-    no_keys: tuple[None, ...] = field(init=False, eq=False)
-    """The keys of no document."""
-
-    @no_keys.default
-    def _no_keys(self) -> tuple[None, ...]:
-        return (None,) * len(self.indexes)
-
-    def __attrs_post_init__(self) -> None:
-        assert [name.index for name in self.indexes[:2]] == [BY_ID, BY_CREATION_TIME]
-
-
-def change_of(definition: TableDefinition, id: str, old: Version | None, new: Version | None) -> Change:
-    """The change from ``old`` to ``new``, with the keys that it moves in every index."""
-    nothing = definition.no_keys
-    old_keys = definition.keys(old.document) if old is not None else nothing
-    new_keys = definition.keys(new.document) if new is not None else nothing
-    keys = tuple(map(KeyChange, definition.indexes, old_keys, new_keys))
-    return Change(definition.name, id, old, new, keys)

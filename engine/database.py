@@ -15,12 +15,13 @@ from typing import Any
 import trio
 from attrs import define, evolve
 
+from ..actors.definition import TableDefinition
 from ..actors.messages import Commit
-from ..actors.newest import Recovery
+from ..actors.recovery import Recovery
 from ..actors.runtime import InThread, Runtime
 from ..actors.subscriptions import Subscriptions
 from ..actors.tables import Tables
-from ..actors.version import TableDefinition, Version
+from ..actors.version import Version
 from ..log.entry import BEFORE_FIRST, LSN, Cause, Kind, Timestamp
 from ..log.log import Log
 from ..log.storage import Storage
@@ -104,7 +105,7 @@ class Database:
         runtime = Runtime.start(log, tables, recovery.requests, in_thread)
         # Clients may have been told a later time than the newest entry's: of one that the disk refused,
         # or of another log that was here before.
-        runtime.tail.head_ts = Timestamp(max(runtime.tail.head_ts, env.clock_ns()))
+        runtime.tail.skip_to(Timestamp(env.clock_ns()))
         executor = Executor(runtime, catalog, env, secret, app, codecs)
         live: LiveQueries[Any] = LiveQueries(executor, Subscriptions(tables.position))
         database = cls(log, runtime, catalog, executor, live, recovery.code, env, tables.position)

@@ -13,7 +13,7 @@ from sortedcontainers import SortedDict
 
 from ..actors.tables import Tables
 from ..actors.tail import Tail
-from ..actors.version import Change, Version, change_of
+from ..actors.version import Change, Version
 from ..log.entry import LSN, IndexKey, IndexName
 
 
@@ -51,7 +51,7 @@ class Overlay:
         self.generation += 1
         if (base is None and new is None) or base is new:
             return None
-        change = change_of(known.definition, id, base, new)
+        change = known.definition.change(id, base, new)
         self.staged[table, id] = change
         for name, old_key, new_key in change.keys:
             keys = self.keys.setdefault(name, {})

@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 
 from attrs import evolve, frozen
 
-from ..actors.version import BY_CREATION_TIME
+from ..actors.definition import BY_CREATION_TIME
 from ..log.entry import IndexKey, IndexName
 from .errors import IndexUnknown, NotUnique
 from .schema import Index1, Index2, Index3, Index4

@@ -10,7 +10,8 @@ from typing import Any
 
 from attrs import define, field
 
-from ..actors.version import BY_CREATION_TIME, BY_ID, TableDefinition, Version
+from ..actors.definition import BY_CREATION_TIME, BY_ID, TableDefinition
+from ..actors.version import Version
 from ..log.entry import IndexKey, IndexName
 from ..protocol import cbor, limits
 from ..protocol.errors import InvalidValue

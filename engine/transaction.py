@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from attrs import Factory, define
 
+from ..actors.definition import BY_ID
 from ..actors.tables import Tables
-from ..actors.version import BY_ID, Change, Version
+from ..actors.version import Change, Version
 from ..log.entry import LSN, IndexKey, IndexName, KeyRange
 from .overlay import Overlay
 from .scan import Scan

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from attrs import define
+from relive.actors.definition import BY_CREATION_TIME, BY_ID, TableDefinition
 from relive.actors.messages import Answer, Commit
-from relive.actors.newest import Recovery
+from relive.actors.recovery import Recovery
 from relive.actors.runtime import InThread, Runtime
 from relive.actors.tables import Tables
 from relive.actors.tail import Committed
-from relive.actors.version import BY_CREATION_TIME, BY_ID, Change, TableDefinition, Version, change_of
+from relive.actors.version import Change, Version
 from relive.log.entry import BEFORE_FIRST, LSN, NO_HASH, Cause, Entry, IndexName, KeyRange, Kind, Timestamp, Write
 from relive.log.log import Log
 from relive.log.memory import MemoryStorage
@@ -72,7 +73,7 @@ def changes_of(tables: Tables, wanted: Ranks) -> tuple[Change, ...]:
         old = tables.get(TABLE, id)
         if old is not None or rank is not None:
             new = None if rank is None else decode(body_of(id, rank))
-            changes.append(change_of(definition(TABLE), id, old, new))
+            changes.append(definition(TABLE).change(id, old, new))
     return tuple(changes)
 
 

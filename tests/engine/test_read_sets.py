@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.committer import overlap
+from relive.actors.definition import BY_CREATION_TIME, BY_ID
 from relive.actors.errors import Conflict
 from relive.actors.subscriptions import Subscriptions
-from relive.actors.version import BY_CREATION_TIME, BY_ID
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.schema import Document
 from relive.log.entry import IndexName, KeyRange

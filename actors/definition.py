@@ -1,0 +1,36 @@
+"""What the engine knows of a table: which indexes it has, how to read its documents and order them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import repeat
+
+from attrs import field, frozen
+
+from ..log.entry import IndexKey, IndexName
+from .version import Change, KeyChange, Version
+
+BY_ID = "by_id"
+BY_CREATION_TIME = "by_creation_time"
+
+
+@frozen
+class TableDefinition:
+    name: str
+    indexes: tuple[IndexName, ...]
+    """``by_id`` and ``by_creation_time`` first."""
+    decode: Callable[[bytes], Version] = field(eq=False)
+    """From the CBOR of the log to a version; raises if the document does not fit."""
+    keys: Callable[[object], tuple[IndexKey, ...]] = field(eq=False)
+    """Keys of a document, one for each of ``indexes``."""
+
+    def __attrs_post_init__(self) -> None:
+        assert [name.index for name in self.indexes[:2]] == [BY_ID, BY_CREATION_TIME]
+
+    def change(self, id: str, old: Version | None, new: Version | None) -> Change:
+        """The change from ``old`` to ``new``, with the keys that it moves in every index."""
+        old_keys = self.keys(old.document) if old is not None else repeat(None)
+        new_keys = self.keys(new.document) if new is not None else repeat(None)
+        keys = tuple(map(KeyChange, self.indexes, old_keys, new_keys))
+        assert len(keys) == len(self.indexes), (self.name, len(keys))
+        return Change(self.name, id, old, new, keys)
