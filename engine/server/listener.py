@@ -56,6 +56,8 @@ STUCK_S_MAX = 30.0
 """A handler stuck in C code for so long ends the process, with all stacks printed."""
 SYNC_PATH = re.compile(r"/api/(?:(?P<version>[^/]+)/)?sync/?(?:\?.*)?")
 
+PACKAGE = __name__.partition(".")[0] + "."
+
 logger = logging.getLogger("relive")
 
 
@@ -150,10 +152,12 @@ class Server:
             pass  # The client went away.
         except* LocalProtocolError:
             pass  # trio-websocket cannot answer a ping that comes after we have said goodbye.
-        except* (AssertionError, CommitterFailed):
+        except* CommitterFailed:
             raise
-        except* Exception:
-            logger.exception("a connection failed")
+        except* Exception as failures:
+            logger.error("a connection failed", exc_info=failures)
+            if any(is_broken_invariant(error) for error in leaves(failures)):
+                raise
         finally:
             del self.streams[stream]
             self.stream_ended.set()
@@ -252,6 +256,18 @@ def single_error() -> Iterator[None]:
             if isinstance(error, CommitterFailed) or len(errors) == 1:
                 raise error from error.__cause__
         raise
+
+
+def is_broken_invariant(error: BaseException) -> bool:
+    """One of our own asserts: what all connections share may be wrong, so none can go on.
+
+    A library's assert that some peer's bytes trip is that connection's affair.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
+    return isinstance(error, AssertionError) and where.startswith(PACKAGE)
 
 
 def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

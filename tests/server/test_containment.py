@@ -1,0 +1,45 @@
+"""What goes wrong in one connection stays there, unless it is an invariant of ours that broke."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from relive.engine.app import App
+from relive.engine.server import listener
+from relive.log.memory import MemoryStorage
+from relive.protocol.messages import ClientMessage
+from relive.protocol.server_session import ServerSession
+
+from .harness import Running, serve
+
+
+async def library_assert(*arguments: object, **options: object) -> None:
+    raise AssertionError("an assert of a library that a peer's bytes tripped")
+
+
+async def test_an_assert_of_a_library_ends_that_connection_only(
+    running: Running, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(listener, "TCPServer", library_assert)
+        async with await running.raw() as stream:
+            await stream.send_all(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n")
+            with trio.fail_after(5):
+                assert await stream.receive_some() == b""
+
+    assert "a connection failed" in caplog.text
+    async with running.http() as http:
+        assert (await http.get("/version")).status_code == 200
+
+
+async def test_a_broken_invariant_of_ours_ends_the_server(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    def receive(self: ServerSession, message: ClientMessage, received_ms: int) -> None:
+        self.sent(1.0)
+        self.auth_rejected("asserts that a token was waiting")
+
+    monkeypatch.setattr(ServerSession, "receive", receive)
+
+    with pytest.RaisesGroup(AssertionError, flatten_subgroups=True, allow_unwrapped=True):
+        async with serve(app, MemoryStorage()) as running, running.client() as client:
+            await client.send({"type": "Event", "eventType": "x", "event": 1})
+            await running.ended.wait()
