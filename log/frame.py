@@ -2,9 +2,9 @@
 
     magic 4 | header checksum 4 | payload checksum 4 | payload length 4 | lsn 8 | durable 8 | payload | zeros
 
-Little-endian; a frame starts at a multiple of 8 and zeros fill it up to the next one, so frames can
-be found again behind damage.  An *entry* frame holds an entry's encoding.  A *mark* frame is empty
-and says that the disk has confirmed all entries up to its LSN.
+Little-endian; a frame starts at a multiple of 8 and zeros fill it up to the next one.  Headers can be
+found again behind damage, by their magic and checksum.  An *entry* frame holds an entry's encoding.
+A *mark* frame is empty and says that the disk has confirmed all entries up to its LSN.
 
 Invariants
     * ``durable`` was confirmed by the disk before the frame was written: ``durable < lsn`` in an
@@ -110,13 +110,14 @@ def read_body(buffer: bytes, at: int, head: Head, salt: int) -> bytes | None:
 def durable_claimed(data: bytes, salt: int) -> LSN:
     """The highest LSN that any header in ``data`` claims durable; 0 if there is no header.
 
-    ``data`` starts at a frame boundary of its file; what lies between headers may be anything.
+    What lies between headers may be anything, of any length: bytes that were lost or added in the middle
+    of a file move what follows, and it must be found all the same.
     """
     claimed = BEFORE_FIRST
     for magic in (_ENTRY_MAGIC, _MARK_MAGIC):
         at = data.find(magic)
         while at >= 0:
-            if at % ALIGNMENT == 0 and (head := read_head(data, at, salt)) is not None:
+            if (head := read_head(data, at, salt)) is not None:
                 claimed = max(claimed, head.durable)
             at = data.find(magic, at + 1)
     return claimed

@@ -116,6 +116,20 @@ def test_any_flipped_bit_of_a_closed_log_is_refused_or_harmless() -> None:
         assert rotten.content(FIRST) != storage.content(FIRST), "nothing is repaired"
 
 
+@pytest.mark.parametrize("length", range(1, 17))
+def test_bytes_missing_or_added_in_the_middle_are_refused_and_nothing_is_cut(length: int) -> None:
+    whole = closed_log([1, 3, 2]).content(FIRST)
+    middle = len(whole) // 2
+    for content in (whole[:middle] + whole[middle + length :], whole[:middle] + bytes(length) + whole[middle:]):
+        storage = closed_log([1, 3, 2])
+        storage.truncate(FIRST, 0)
+        storage.write(FIRST, 0, content)
+
+        with pytest.raises(Damaged):
+            open_log(storage)
+        assert storage.content(FIRST) == content
+
+
 def test_any_flipped_bit_of_an_unmarked_end_is_refused_or_cuts_only_the_last_batch() -> None:
     storage = MemoryStorage()
     log = open_log(storage)
