@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from attrs import field, frozen
 
 from ..protocol import json
-from ..protocol.errors import InvalidValue
+from ..protocol.limits import ERROR_TEXT_CHARS_MAX
+from .determinism.driver import drive
 from .determinism.errors import Interruption
+from .determinism.gate import Run
 from .documents import to_value
 from .errors import ApplicationError, FunctionError
 from .results import sendable
 
 REQUEST_ID_DIGITS = 16
+
+T = TypeVar("T")
 
 
 @frozen
@@ -60,21 +66,38 @@ def failure_of(error: BaseException, folder: Path) -> Failure:
 
 def application_failure(error: ApplicationError, folder: Path) -> Failure:
     try:
-        data = json.encode(to_value(error.data))
-    except InvalidValue as problem:
+        data = json.encode(guarded(lambda: to_value(error.data), "the data of an error"))
+    except (Exception, Interruption) as problem:
         return Failure(f"Uncaught ApplicationError: its data is not a value: {problem}", None)
-    text = error.data if isinstance(error.data, str) else data.decode()
+    text = shortened(error.data if isinstance(error.data, str) else data.decode())
     return Failure(f"Uncaught ConvexError: {text}\n{frames(error, folder)}".rstrip(), data)
 
 
 def uncaught(error: BaseException, folder: Path) -> str:
     try:
-        said = str(error)
-    except Exception:
+        said = shortened(guarded(lambda: str(error), "the text of an error"))
+    except (Exception, Interruption):
         said = "(its text could not be made)"
     name = type(error).__name__
     head = f"Uncaught {name}: {said}" if said else f"Uncaught {name}"
     return f"{head}\n{frames(error, folder)}".rstrip()
+
+
+def guarded(make: Callable[[], T], name: str) -> T:
+    """What the app's own code makes when its function has ended already: guarded and limited like that one."""
+    made: list[T] = []
+
+    async def handler() -> None:
+        made.append(make())
+
+    drive(handler, lambda: Run(0, b"", "failure", name, b""))
+    return made[0]
+
+
+def shortened(text: str) -> str:
+    if len(text) <= ERROR_TEXT_CHARS_MAX:
+        return text
+    return f"{text[:ERROR_TEXT_CHARS_MAX]} ... (shortened)"
 
 
 def frames(error: BaseException, folder: Path) -> str:

@@ -76,6 +76,9 @@ LOG_LINES_MAX = 256
 LOG_LINE_CHARS_MAX = 32_768
 """Length of one log line; the rest is cut off."""
 
+ERROR_TEXT_CHARS_MAX = 32_768
+"""Length of what an error of a function says; the rest is cut off."""
+
 # Connections.
 
 PING_AFTER_S = 15

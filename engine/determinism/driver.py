@@ -21,6 +21,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from contextvars import Context
+from signal import SIGINT, default_int_handler
 from types import FrameType, TracebackType
 
 from . import (
@@ -36,6 +37,7 @@ from . import (
 )
 from .errors import DeterminismViolation, Interruption, LimitExceeded, NeedImport
 from .gate import GATE, Run, get_ident, stick
+from .real import real_get_signal
 from .remedies import Remedy
 
 IMPORTS_MAX = 64
@@ -135,10 +137,18 @@ def _interruption(error: BaseException, run: Run) -> Interruption | None:
     """What must come out instead of ``error``; None if the handler's own exception may."""
     if GATE.violation is not None:
         return GATE.violation
-    if isinstance(error, Exception | KeyboardInterrupt | Interruption):
+    if isinstance(error, Exception | Interruption):
+        return None
+    if isinstance(error, KeyboardInterrupt) and _keyboard_interrupts():
         return None
     what = f"leaving through {type(error).__name__}"
     return DeterminismViolation(what, _where_raised(error.__traceback__), run.kind, Remedy.EXIT.value)
+
+
+def _keyboard_interrupts() -> bool:
+    """Does Ctrl-C raise on this thread?  A server receives it as a signal: there the handler raised it itself."""
+    receiver = real_get_signal(SIGINT)
+    return receiver is default_int_handler or getattr(receiver, "__module__", "") == "trio._core._ki"
 
 
 def _where_raised(traceback: TracebackType | None) -> str:

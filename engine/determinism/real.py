@@ -21,5 +21,6 @@ real_entropy = os.urandom
 real_write = os.write
 real_read_at = getattr(os, "pread", None)
 real_signal = signal.signal
+real_get_signal = signal.getsignal
 real_set_timer = getattr(signal, "setitimer", None)
 real_set_trace = sys.settrace

@@ -211,6 +211,23 @@ def test_a_handler_cannot_stop_the_server(refuse: Refuse, handler: Handler) -> N
     refuse(handler, "leaving through (SystemExit|CancelledError)")
 
 
+async def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_handler_cannot_pass_for_the_keyboard_where_ctrl_c_is_received_as_a_signal(refuse: Refuse) -> None:
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        refuse(interrupt, "leaving through KeyboardInterrupt")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_the_keyboard_interrupts_a_handler_where_ctrl_c_raises(run_handler: RunHandler) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_handler(interrupt)
+
+
 def test_exceptions_of_the_handler_pass_through_with_their_cause(run_handler: RunHandler) -> None:
     cause = KeyError("cause")
 
