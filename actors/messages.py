@@ -6,14 +6,14 @@ carried out by `runtime`, in order, after the actor has returned.
 
 from __future__ import annotations
 
-from attrs import define, frozen
+from attrs import frozen
 
 from ..log.entry import LSN, Cause, Entry, KeyRange, Kind, Timestamp
 from .tail import Committed
 from .version import Change
 
 
-@define(eq=False)
+@frozen(eq=False)
 class Commit:
     """Make an entry of this transaction, if nothing in ``reads`` changed after ``snapshot``.
 

@@ -30,6 +30,8 @@ usage            what it has read and written, held against its limits
 query_run        a transaction with tables, clock and seed
 mutation_run     the same, with new ids and writes
 attempt          one run of a handler; made anew when it must start over
+calls            what is asked of the executor, and what it answers
+arguments        the arguments of one call, made anew for each run
 executor         runs functions and commits mutations; again after a conflict
 results          what a handler returned, as JSON encoded once
 failures         what a client is told when a function fails

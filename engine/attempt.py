@@ -41,13 +41,13 @@ class Attempt:
     mutation: MutationRun | None = None
     ctx: QueryCtx | None = None
 
-    def drive(self, endpoint: Endpoint, arguments: dict[str, Any]) -> object:
-        """Run the handler to its end.  Raises what it raises."""
+    def drive(self, endpoint: Endpoint, arguments: Callable[[], dict[str, Any]]) -> object:
+        """Run the handler to its end, with new ``arguments`` for each start.  Raises what it raises."""
         self.name = endpoint.path
         handler = endpoint.function.handler
 
         def start() -> Coroutine[object, None, object]:
-            coroutine: Coroutine[object, None, object] = handler(self.ctx, **arguments)
+            coroutine: Coroutine[object, None, object] = handler(self.ctx, **arguments())
             return coroutine
 
         return drive(start, self.begin)

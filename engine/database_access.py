@@ -161,7 +161,7 @@ class DatabaseWriter(DatabaseReader):
         # Compared as stored, defaults filled in: a patch that changes nothing is not a write.
         if equal(codec.fields(version), before):
             return old.document
-        return self._run.put(codec, value).document
+        return self._run.put_version(codec, version, value).document
 
     def _fields(self, codec: TableCodec, document: object) -> dict[str, Value]:
         value = stored_value(codec.name, document, "$")

@@ -9,33 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
-from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from ..actors.errors import AlreadyCommitted, CommitterFailed, Conflict
 from ..actors.messages import Commit
 from ..actors.runtime import Runtime
-from ..log.entry import BEFORE_FIRST, LSN, Cause, Entry, KeyRange, Kind, Timestamp
-from ..protocol import cbor, json, paths
+from ..log.entry import BEFORE_FIRST, LSN, Cause, Entry, Kind, Timestamp
+from ..protocol import cbor, paths
 from ..protocol.errors import InvalidPath, InvalidValue
-from ..protocol.limits import ARGS_BYTES_MAX
-from ..protocol.results import (
-    FunctionFailure,
-    MutationSuccess,
-    QueryFailure,
-    QueryResult,
-    QuerySuccess,
-)
-from ..protocol.values import Value, size
+from ..protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
 from .app import App
+from .arguments import Arguments
 from .attempt import Attempt
+from .calls import Call, Evaluated, Outcome, Request
 from .catalog import Catalog
 from .determinism.reexecution import Trace, run_twice
 from .endpoint import Endpoint
 from .env import Env
-from .errors import ArgumentValidationError, FunctionError, FunctionNotFound, ReturnsValidationError, WrongKind
-from .failures import failure_of, request_id
+from .errors import FunctionError, FunctionNotFound, ReturnsValidationError, WrongKind
+from .failures import REQUEST_ID_BYTES, failure_of, request_id
 from .limits import COMMIT_ATTEMPTS_MAX
 from .overlay import Overlay
 from .results import encode_result
@@ -46,44 +39,6 @@ from .version import ENGINE_VERSION
 DIGEST_BYTES = 16
 CLOCK_STEP_NS = 1_000
 """Between one commit and the next function at least: creation times tell no less than 1/4 µs apart."""
-
-
-@frozen(eq=False)
-class Call:
-    """Which function, with what."""
-
-    path: str
-    args: object
-    """Parsed JSON as the client sent it: an array that holds one object."""
-    admin: bool = False
-    """May call internal functions."""
-
-
-@frozen(eq=False)
-class Request:
-    """Who asks for a mutation: makes a resend harmless, and is recorded as its cause."""
-
-    cause: str
-    session: bytes | None
-    request: int
-
-
-@frozen(eq=False)
-class Evaluated:
-    """A query's result, and what it depends on."""
-
-    result: QueryResult
-    reads: tuple[KeyRange, ...]
-    lsn: LSN
-    looked_at_clock: bool
-
-
-@frozen(eq=False)
-class Outcome:
-    """A mutation's outcome; it may leave once ``lsn`` is durable."""
-
-    outcome: MutationSuccess | FunctionFailure
-    lsn: LSN
 
 
 @define(eq=False)
@@ -109,13 +64,13 @@ class Executor:
         answer: QueryResult
         try:
             endpoint = self.find(call, "query")
-            value = self.run(attempt, endpoint, endpoint.bind(self.arguments(call)))
+            value = self.run(attempt, endpoint, Arguments(call, endpoint))
             answer = QuerySuccess(value, attempt.lines(), None)
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
-            if isinstance(error, KeyboardInterrupt):
-                raise
             failure = failure_of(error, self.app.bundle.folder)
-            message = failure.message(self.env.entropy(8).hex())
+            message = failure.message(self.fresh_request_id())
             answer = QueryFailure(message, failure.text, failure.data, attempt.lines(), None)
         self.tell(call.path, answer.log_lines)
         return Evaluated(answer, attempt.reads(), lsn, attempt.looked_at_clock)
@@ -123,24 +78,22 @@ class Executor:
     def mutate(self, call: Call, request: Request) -> Outcome:
         """Run a mutation and commit it.  Never raises for what the function does."""
         runtime = self.runtime
-        if request.session is not None:
+        if request.session is None:
+            id = self.fresh_request_id()
+        else:
             lsn = runtime.requests.find(request.session, request.request)
             if lsn is not None:
                 return self.recorded(lsn)
-        entropy = self.env.entropy(8) if request.session is None else b""
-        id = request_id(request.session, request.request, entropy)
+            id = request_id(request.session, request.request)
         attempt = self.prepare("mutation", lambda: Transaction.at_head(runtime.tables))
         try:
             endpoint = self.find(call, "mutation")
-            arguments = self.arguments(call)
-            outcome = self.run_and_commit(attempt, endpoint, arguments, request, id)
+            outcome = self.run_and_commit(attempt, endpoint, Arguments(call, endpoint), request, id)
         except AlreadyCommitted as known:
             return self.recorded(known.lsn)
-        except CommitterFailed:
+        except (CommitterFailed, KeyboardInterrupt):
             raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
-            if isinstance(error, KeyboardInterrupt):
-                raise
             failure = failure_of(error, self.app.bundle.folder)
             failed = FunctionFailure(failure.message(id), failure.data, attempt.lines())
             # What it says may show what it read, so it waits for that to be durable.
@@ -149,12 +102,11 @@ class Executor:
         return outcome
 
     def run_and_commit(
-        self, attempt: Attempt, endpoint: Endpoint, arguments: Value, request: Request, id: str
+        self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments, request: Request, id: str
     ) -> Outcome:
-        bound = endpoint.bind(arguments)
-        encoded_arguments = cbor.encode(arguments)
+        encoded_arguments = cbor.encode(arguments.value)
         for left in reversed(range(COMMIT_ATTEMPTS_MAX)):
-            value = self.run(attempt, endpoint, bound)
+            value = self.run(attempt, endpoint, arguments)
             assert attempt.transaction is not None
             if not attempt.transaction.overlay.staged:
                 # Nothing was written, so nothing can conflict: it happened as of its snapshot.
@@ -200,23 +152,23 @@ class Executor:
             now=Timestamp(max(self.env.clock_ns(), mutation.newest_ns())),
         )
 
-    def run(self, attempt: Attempt, endpoint: Endpoint, bound: dict[str, Any]) -> bytes:
+    def run(self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments) -> bytes:
         """The result as JSON.  Raises what the handler raises, and Irreproducible if it is run twice
         and does not come out the same."""
         if not self.twice:
-            return self.run_once(attempt, endpoint, bound)
+            return self.run_once(attempt, endpoint, arguments)
         attempts = iter((lambda: attempt, attempt.twin))
 
         def once(trace: Trace) -> bytes:
             current = next(attempts)()
-            value = self.run_once(current, endpoint, bound)
+            value = self.run_once(current, endpoint, arguments)
             current.record(trace)
             return value
 
         return run_twice(endpoint.path, once, lambda value: value)
 
-    def run_once(self, attempt: Attempt, endpoint: Endpoint, bound: dict[str, Any]) -> bytes:
-        result = attempt.drive(endpoint, bound)
+    def run_once(self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments) -> bytes:
+        result = attempt.drive(endpoint, arguments.take)
         endpoint.check_result(result)
         return self.encode(endpoint, result, attempt)
 
@@ -267,25 +219,8 @@ class Executor:
             self.find(Call(path, None, admin), "action")
         except FunctionError as error:
             failure = failure_of(error, self.app.bundle.folder)
-            return FunctionFailure(failure.message(self.env.entropy(8).hex()), None, ())
+            return FunctionFailure(failure.message(self.fresh_request_id()), None, ())
         raise AssertionError("no function is an action")
-
-    def arguments(self, call: Call) -> Value:
-        """Raises ArgumentValidationError."""
-        args = call.args
-        try:
-            if isinstance(args, list):
-                if len(args) > 1:
-                    raise InvalidValue("$", "positional arguments are not supported: pass one object")
-                args = args[0] if args else {}
-            value = json.from_json(args)
-        except InvalidValue as error:
-            raise ArgumentValidationError(call.path, str(error)) from None
-        bytes_ = size(value)
-        if bytes_ > ARGS_BYTES_MAX:
-            problem = f"{bytes_:,} bytes of arguments; a call takes at most {ARGS_BYTES_MAX:,}"
-            raise ArgumentValidationError(call.path, problem)
-        return value
 
     def encode(self, endpoint: Endpoint, result: object, attempt: Attempt) -> bytes:
         """Raises ReturnsValidationError."""
@@ -294,6 +229,10 @@ class Executor:
             return encode_result(result, attempt.transaction.handed_out)
         except InvalidValue as error:
             raise ReturnsValidationError(endpoint.path, str(error)) from None
+
+    def fresh_request_id(self) -> str:
+        """For a request without a session: unpredictable, as nothing can tell it from others."""
+        return self.env.entropy(REQUEST_ID_BYTES).hex()
 
     def clock(self) -> int:
         """What the function sees: past the newest commit and all that it created."""

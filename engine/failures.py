@@ -20,7 +20,8 @@ from .documents import to_value
 from .errors import ApplicationError, FunctionError
 from .results import sendable
 
-REQUEST_ID_DIGITS = 16
+REQUEST_ID_BYTES = 8
+"""Shown as twice as many hexadecimal digits."""
 
 T = TypeVar("T")
 
@@ -37,14 +38,12 @@ class Failure:
         return f"[Request ID: {request_id}] Server Error\n{self.text}"
 
 
-def request_id(session: bytes | None, request: int, entropy: bytes) -> str:
-    """The same for a resent request; unpredictable where there is no session.
+def request_id(session: bytes, request: int) -> str:
+    """The same for a resent request.
 
     As the Convex server makes it: of the text ``<session id>|<request id>``.
     """
-    if session is None:
-        return entropy.hex()[:REQUEST_ID_DIGITS]
-    return sha256(f"{uuid_text(session)}|{request}".encode()).hexdigest()[:REQUEST_ID_DIGITS]
+    return sha256(f"{uuid_text(session)}|{request}".encode()).digest()[:REQUEST_ID_BYTES].hex()
 
 
 @lru_cache

@@ -10,7 +10,8 @@ from ..actors.subscriptions import Subscriptions
 from ..protocol import json
 from ..protocol.errors import InvalidValue
 from ..protocol.results import QueryResult
-from .executor import Call, Executor
+from .calls import Call
+from .executor import Executor
 
 W = TypeVar("W")
 

@@ -49,7 +49,10 @@ class MutationRun(QueryRun):
 
     def put(self, codec: TableCodec, value: dict[str, Value]) -> Version:
         """Write a document.  Raises DocumentInvalid if it does not fit its table."""
-        version = codec.make(value)
+        return self.put_version(codec, codec.make(value), value)
+
+    def put_version(self, codec: TableCodec, version: Version, value: dict[str, Value]) -> Version:
+        """Write a document that was made of ``value`` already."""
         self.transaction.write(codec.name, version.id, version)
         self.values[codec.name, version.id] = value
         self.transaction.handed_out[version.id] = version

@@ -33,9 +33,9 @@ from ...protocol.requests import (
 )
 from ...protocol.server_session import ServerSession
 from ...protocol.wire import decode_client, encode_server
+from ..calls import Call, path_of
+from ..calls import Request as MutationRequest
 from ..database import Database
-from ..executor import Call
-from ..executor import Request as MutationRequest
 from ..live_queries import LiveQueries, QueryKey
 from .admin import AdminKey
 
@@ -214,9 +214,9 @@ class Connection:
             self.unsent_bytes += outgoing.size
             self.database.runtime.hold(self.last_lsn, outgoing)
 
-    def written(self, messages: int) -> None:
+    def written(self, transitions: int) -> None:
         """So many transitions have been written: there is room for others."""
-        self.transitions_queued -= messages
+        self.transitions_queued -= transitions
         assert self.transitions_queued >= 0
         if self.stale or self.session.needs_transition:
             self.schedule(self)
@@ -234,8 +234,3 @@ class Connection:
             self.live.unwatch(key, (self, query_id))
         self.keys.clear()
         self.stale.clear()
-
-
-def path_of(component_path: str, path: str) -> str:
-    """Functions of components are named by their component; this app has none, so none is found."""
-    return f"{component_path}/{path}" if component_path else path

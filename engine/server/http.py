@@ -29,10 +29,10 @@ from ...protocol.close import ErrorClass, Refused, closing
 from ...protocol.errors import InvalidValue, ReliveError
 from ...protocol.limits import HTTP_BODY_BYTES_MAX
 from ...protocol.results import FunctionFailure, MutationSuccess, QueryResult, QuerySuccess
+from ..calls import Call, Evaluated, Outcome, path_of
+from ..calls import Request as MutationRequest
 from ..database import Database
 from ..errors import FunctionNotFound, TooLongAgo
-from ..executor import Call, Evaluated, Outcome
-from ..executor import Request as MutationRequest
 from ..version import ENGINE_VERSION
 from .admin import AdminKey
 
@@ -258,7 +258,6 @@ class Api:
         path = tree.get("path")
         if not isinstance(path, str):
             raise bad_body("`path` names the function, as `module:function`")
-        component = tree.get("componentPath")
         args = tree.get("args", {})
         format_ = tree.get("format") or default_format or default_format_of(request.headers.get("convex-client", ""))
         encode = FORMATS.get(format_) if isinstance(format_, str) else None
@@ -271,7 +270,7 @@ class Api:
                 ts = timestamps.from_wire(str(tree["ts"]))
             except InvalidValue as error:
                 raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", str(error)) from None
-        call = Call(f"{component}/{path}" if component else path, args, self.is_admin(request))
+        call = Call(path_of(tree.get("componentPath"), path), args, self.is_admin(request))
         return Body(call, encode, ts)
 
     def is_admin(self, request: Request) -> bool:

@@ -16,11 +16,12 @@ from relive.actors.messages import Commit
 from relive.engine.app import App, TableClass
 from relive.engine.attempt import Attempt
 from relive.engine.bundle import Bundle
+from relive.engine.calls import Call, Outcome, Request
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.database import Database
 from relive.engine.endpoint import Endpoint, endpoint_of
 from relive.engine.env import Env
-from relive.engine.executor import Call, Executor, Outcome, Request
+from relive.engine.executor import Executor
 from relive.engine.functions import AnyFunction, MutationFunction, QueryFunction
 from relive.engine.overlay import Overlay
 from relive.engine.schema import Document
@@ -96,7 +97,7 @@ class Bench:
     def run(self, handler: Callable[[MutationCtx], Awaitable[object]]) -> Ran:
         """Run a handler that may write; nothing is committed."""
         attempt = self.executor.prepare("mutation", lambda: Transaction.at_head(self.database.runtime.tables))
-        result = attempt.drive(endpoint_for(MutationFunction(handler, public=True)), {})
+        result = attempt.drive(endpoint_for(MutationFunction(handler, public=True)), dict)
         assert attempt.transaction is not None
         attempt.transaction.overlay.check()
         return Ran(result, attempt.transaction, attempt)
@@ -119,7 +120,7 @@ class Bench:
         tables = self.database.runtime.tables
         overlay, lsn = past if past is not None else (Overlay(tables), tables.position)
         attempt = self.executor.prepare("query", lambda: Transaction(tables, lsn, overlay))
-        result: Any = attempt.drive(endpoint_for(QueryFunction(handler, public=True)), {})
+        result: Any = attempt.drive(endpoint_for(QueryFunction(handler, public=True)), dict)
         answer: R = result
         return answer
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from relive.engine import limits
+from relive.engine.calls import Call, Request
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.errors import ApplicationError
-from relive.engine.executor import Call, Request
 from relive.engine.functions import internal_mutation, internal_query, mutation, query
 from relive.engine.limits import COMMIT_ATTEMPTS_MAX
 from relive.engine.schema import Document, Id, Int64, Record, field, index
@@ -305,7 +305,7 @@ def test_ids_of_other_tables_are_refused_in_arguments() -> None:
 
 
 def test_arguments_have_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relive.engine.executor.ARGS_BYTES_MAX", 100)
+    monkeypatch.setattr("relive.engine.arguments.ARGS_BYTES_MAX", 100)
 
     assert "a call takes at most 100" in text_of(bench().query("app:echo", text="x" * 100))
 

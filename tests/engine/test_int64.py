@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from relive.engine.app import load_app
+from relive.engine.calls import Call, Request
 from relive.engine.database import Database
 from relive.engine.env import real_env
-from relive.engine.executor import Call, Request
 from relive.log.memory import MemoryStorage
 from relive.protocol import json
 from relive.protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QuerySuccess

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.subscriptions import Subscriptions
+from relive.engine.calls import Call
 from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.executor import Call
 from relive.engine.functions import mutation, query
 from relive.engine.live_queries import LiveQueries, QueryKey
 from relive.engine.schema import Document, field, index

@@ -130,7 +130,7 @@ class Replica:
             lambda: Transaction.at_head(self.tables),
         )
         endpoint = self.app.endpoints[entry.function]
-        result = attempt.drive(endpoint, endpoint.bind(cbor.decode(entry.args)))
+        result = attempt.drive(endpoint, lambda: endpoint.bind(cbor.decode(entry.args)))
         assert isinstance(attempt.run, Run)
         assert attempt.transaction is not None
         assert attempt.mutation is not None

@@ -10,7 +10,8 @@ import httpx
 import pytest
 import trio
 from relive.engine.app import App
-from relive.engine.executor import Call, Evaluated, Executor
+from relive.engine.calls import Call, Evaluated
+from relive.engine.executor import Executor
 from relive.engine.server.admin import AdminKey
 from relive.engine.server.listener import Server
 from relive.protocol.limits import HTTP_BODY_BYTES_MAX
