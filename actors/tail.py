@@ -40,6 +40,11 @@ class Tail:
         """The first LSN that is held; one past `head` if none is."""
         return LSN(self.head - len(self.commits) + 1)
 
+    @property
+    def oldest_ts(self) -> Timestamp:
+        """When the first commit that is held was made; `head_ts` if none is."""
+        return self.commits[0].entry.ts if self.commits else self.head_ts
+
     def push(self, commit: Committed) -> None:
         assert commit.entry.lsn == self.head + 1, (commit.entry.lsn, self.head)
         assert commit.entry.ts > self.head_ts, (commit.entry.ts, self.head_ts)

@@ -41,9 +41,12 @@ All of it together:
 catalog          which tables there are, and the number of each
 live_queries     live queries, evaluated when somebody waits, once for all watchers
 log_thread       the thread in which batches reach the disk
+codecs           the codecs of all tables of an app
+deploy           reads every stored document with other code, and makes the entry of a deploy
 database         log, actors, deployed app and live queries, assembled
 reloader         deploys the source of a running app again when it has changed
 data_folder      where a deployment keeps its log, and what it was given on its first start
+admin_key        what opens internal functions and administrative routes
 env              the door through which clock and randomness come in
 determinism      runs handlers so that they can be run again with the same outcome
 server           websockets and HTTP on one port

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-import msgspec
 from attrs import define, frozen
 
 from ..protocol import paths
@@ -28,7 +27,7 @@ from .endpoint import Endpoint, endpoint_of
 from .errors import AppInvalid
 from .functions import Function
 from .schema import INDEXES_PER_TABLE_MAX, Document
-from .shapes import ObjectOf, object_shape
+from .shapes import ObjectOf, check_supported, object_shape
 
 logger = logging.getLogger("relive")
 
@@ -149,14 +148,14 @@ def find_tables(modules: Mapping[str, ModuleType]) -> Iterator[TableClass]:
             check_table(name, value, names.get(name))
             names[name] = value
             shape = object_shape(value, value.__name__)
-            check_supported(value)
+            check_supported(value, class_name(value))
             yield TableClass(name, value, shape)
 
 
 def check_table(name: str, cls: type[Document], other: type[Document] | None) -> None:
-    where = f"{cls.__module__}.{cls.__name__}"
+    where = class_name(cls)
     if other is not None:
-        raise AppInvalid(where, f'table "{name}" is defined by {other.__module__}.{other.__name__} already')
+        raise AppInvalid(where, f'table "{name}" is defined by {class_name(other)} already')
     if not name.isidentifier() or not name.isascii() or name.startswith("_") or len(name) > 64:
         raise AppInvalid(where, f'"{name}" cannot name a table: use letters, digits and _, not _ first')
     if len(cls.__indexes__) > INDEXES_PER_TABLE_MAX:
@@ -166,12 +165,8 @@ def check_table(name: str, cls: type[Document], other: type[Document] | None) ->
             raise AppInvalid(where, f"field `{field}`: names that begin with _ or $ belong to the system")
 
 
-def check_supported(cls: type[Document]) -> None:
-    """What msgspec cannot check should stop a deploy, not a call."""
-    try:
-        msgspec.json.Decoder(cls, dec_hook=lambda hint, obj: obj)
-    except TypeError as error:
-        raise AppInvalid(f"{cls.__module__}.{cls.__name__}", str(error)) from None
+def class_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__name__}"
 
 
 def find_endpoints(modules: Mapping[str, ModuleType]) -> Iterator[Endpoint]:

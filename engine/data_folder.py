@@ -18,14 +18,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from ..log.segment import segment_names
 from ..log.storage import FolderStorage
-from ..protocol.errors import ReliveError
+from .admin_key import AdminKey
 from .determinism import hash_seed
 from .determinism.real import real_entropy
-from .server.admin import AdminKey
+from .errors import DataFolderInvalid
 
 SETTINGS = "settings.json"
 URL = "url"
@@ -36,17 +36,6 @@ ADMIN_KEY_BYTES = 32
 NAME_BYTES = 3
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
-
-
-@define(auto_exc=True)
-class DataFolderInvalid(ReliveError):
-    """The folder is not a data folder, or not a whole one.  Name another, or restore it."""
-
-    folder: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.folder}: {self.problem}"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -169,7 +158,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
         raise DataFolderInvalid(str(folder), "a file is in the way: name another folder") from None
-    sync_folder(folder.parent)
+    FolderStorage(folder.parent).sync_folder()
 
 
 @contextmanager
@@ -194,12 +183,4 @@ def write_durably(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(unfinished, path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    FolderStorage(path.parent).sync_folder()

@@ -17,7 +17,7 @@ from .documents import convert, in_order, to_value
 from .errors import AppInvalid, ArgumentValidationError, ReturnsValidationError
 from .functions import AnyFunction, Function, FunctionKind
 from .id_checks import IdCheck, id_check
-from .shapes import ANY, Field, ObjectOf, RecordOf, Shape, shape_of, walk
+from .shapes import ANY, Field, ObjectOf, RecordOf, Shape, check_supported, shape_of, walk
 
 
 @define(eq=False)
@@ -109,12 +109,11 @@ def endpoint_of(path: str, function: AnyFunction) -> Endpoint:
         fields.append((parameter.name, hint, parameter.default) if optional else (parameter.name, hint))
     try:
         arguments_type = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True, frozen=True)
-        # Builds the decoder now: what msgspec cannot check should stop a deploy, not a call.
-        msgspec.json.Decoder(arguments_type, dec_hook=lambda hint, obj: obj)
-        returns_hint = hints.get("return", Any)
-        msgspec.json.Decoder(returns_hint, dec_hook=lambda hint, obj: obj)
     except TypeError as error:
         raise AppInvalid(where, str(error)) from None
+    returns_hint = hints.get("return", Any)
+    check_supported(arguments_type, where)
+    check_supported(returns_hint, where)
     returns = shape_of(returns_hint, f"{where}, result")
     return Endpoint(
         path, function, ObjectOf(arguments_type, tuple(shapes), None), returns, arguments_type, returns_hint

@@ -15,7 +15,8 @@ ReliveError
 │   └── LimitReached          a transaction read or wrote more than it may
 ├── AppInvalid                the app's source cannot be served; names file and line
 ├── SchemaMismatch            stored documents do not fit the schema; shows the first ones
-└── TooLongAgo                the past asked for is not held any more
+├── TooLongAgo                the past asked for is not held any more
+└── DataFolderInvalid         a folder that is no data folder, or not a whole one
 """
 
 from __future__ import annotations
@@ -201,3 +202,14 @@ class TooLongAgo(ReliveError):
 
     def __str__(self) -> str:
         return f"timestamp {self.ts} is too long ago; the oldest that can be read is {self.oldest}"
+
+
+@define(auto_exc=True)
+class DataFolderInvalid(ReliveError):
+    """The folder is not a data folder, or not a whole one.  Name another, or restore it."""
+
+    folder: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.folder}: {self.problem}"

@@ -124,6 +124,14 @@ def shape_of(hint: Any, where: str) -> Shape:
     raise AppInvalid(where, f"`{name}` has no place in the value model: {REMEDIES.get(name, 'use a Record')}")
 
 
+def check_supported(hint: Any, where: str) -> None:
+    """What msgspec cannot check should stop a deploy, not a call.  Raises AppInvalid."""
+    try:
+        msgspec.json.Decoder(hint, dec_hook=lambda hint, obj: obj)
+    except TypeError as error:
+        raise AppInvalid(where, str(error)) from None
+
+
 def annotated_shape(hint: Any, args: tuple[Any, ...], where: str) -> Shape:
     for extra in args[1:]:
         target = extra.extra.get("id") if isinstance(extra, msgspec.Meta) and extra.extra else None

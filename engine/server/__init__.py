@@ -7,5 +7,4 @@ socket       one websocket: its tasks, its heartbeat, its close
 connection   one client: what it said, what it watches, what it is owed; no I/O
 syncer       decides whose transition is computed next
 http         the routes of the HTTP API
-admin        the admin key
 """

@@ -33,11 +33,11 @@ from ...protocol.requests import (
 )
 from ...protocol.server_session import ServerSession
 from ...protocol.wire import decode_client, encode_server
+from ..admin_key import AdminKey
 from ..calls import Call, path_of
 from ..calls import Request as MutationRequest
 from ..database import Database
 from ..live_queries import LiveQueries, QueryKey
-from .admin import AdminKey
 
 Watcher = tuple["Connection", int]
 """A connection and its query id."""

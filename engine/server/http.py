@@ -29,12 +29,12 @@ from ...protocol.close import ErrorClass, Refused, closing
 from ...protocol.errors import InvalidValue, ReliveError
 from ...protocol.limits import HTTP_BODY_BYTES_MAX
 from ...protocol.results import FunctionFailure, MutationSuccess, QueryResult, QuerySuccess
+from ..admin_key import AdminKey
 from ..calls import Call, Evaluated, Outcome, path_of
 from ..calls import Request as MutationRequest
 from ..database import Database
 from ..errors import FunctionNotFound, TooLongAgo
 from ..version import ENGINE_VERSION
-from .admin import AdminKey
 
 CORS_AGE_S = 86_400
 METHODS = ["GET", "POST", "OPTIONS", "PATCH", "DELETE", "PUT"]

@@ -30,11 +30,11 @@ from ...protocol import limits
 from ...protocol.client_version import ClientVersion, InvalidClientVersion, parse_client_version
 from ...protocol.close import closing
 from ...protocol.server_session import ServerSession
+from ..admin_key import AdminKey
 from ..database import Database
 from ..determinism import gate
 from ..determinism import limits as handler_limits
 from ..limits import CONNECTIONS_MAX
-from .admin import AdminKey
 from .connection import Connection
 from .http import routes
 from .socket import Socket

@@ -15,8 +15,7 @@ from collections.abc import Iterator, Sequence
 import click
 from attrs import define
 
-from ..engine.data_folder import DataFolderInvalid
-from ..engine.errors import AppInvalid, SchemaMismatch
+from ..engine.errors import AppInvalid, DataFolderInvalid, SchemaMismatch
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
 from ..log.errors import Damaged, FolderInUse, NoLog, NoSuchEntry

@@ -10,7 +10,8 @@ import click
 import httpx
 from attrs import field, frozen
 
-from ..engine.data_folder import DataFolder, DataFolderInvalid
+from ..engine.data_folder import DataFolder
+from ..engine.errors import DataFolderInvalid
 from ..engine.version import ENGINE_VERSION
 from ..protocol import json, paths
 from ..protocol.errors import InvalidPath, InvalidValue

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from relive.engine.data_folder import SETTINGS, DataFolder, DataFolderInvalid
+from relive.engine.data_folder import SETTINGS, DataFolder
+from relive.engine.errors import DataFolderInvalid
 
 
 def test_a_new_folder_gets_settings_that_stay(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from relive.actors.tables import Tables
 from relive.engine.app import App
 from relive.engine.attempt import Attempt
 from relive.engine.catalog import Catalog
+from relive.engine.codecs import codecs_of, definer
 from relive.engine.context import MutationCtx
-from relive.engine.database import codecs_of, definer
 from relive.engine.determinism.gate import Run
 from relive.engine.env import Env
 from relive.engine.errors import ApplicationError

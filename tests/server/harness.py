@@ -12,10 +12,10 @@ import httpx
 import trio
 from attrs import Factory, define
 from relive.actors.runtime import InThread
+from relive.engine.admin_key import AdminKey
 from relive.engine.app import App
 from relive.engine.database import Database
 from relive.engine.env import Env, real_env
-from relive.engine.server.admin import AdminKey
 from relive.engine.server.listener import Server
 from relive.log.entry import LSN
 from relive.log.memory import MemoryStorage

@@ -11,11 +11,11 @@ from random import Random
 
 import pytest
 from attrs import Factory, define, field
+from relive.engine.admin_key import AdminKey
 from relive.engine.app import App
 from relive.engine.calls import Call
 from relive.engine.database import Database
 from relive.engine.env import Env
-from relive.engine.server.admin import AdminKey
 from relive.engine.server.connection import Connection
 from relive.engine.server.syncer import Syncer
 from relive.log.errors import DiskFull

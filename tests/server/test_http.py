@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 import trio
+from relive.engine.admin_key import AdminKey
 from relive.engine.app import App
 from relive.engine.calls import Call, Evaluated
 from relive.engine.executor import Executor
-from relive.engine.server.admin import AdminKey
 from relive.engine.server.listener import Server
 from relive.protocol.limits import HTTP_BODY_BYTES_MAX
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import trio
+from relive.engine.admin_key import AdminKey
 from relive.engine.app import App
 from relive.engine.database import Database
 from relive.engine.env import real_env
-from relive.engine.server.admin import AdminKey
 from relive.engine.server.listener import Server
 from relive.log.storage import FolderStorage
 
