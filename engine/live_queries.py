@@ -32,7 +32,7 @@ def key_of(call: Call) -> QueryKey:
         args = json.encode(json.from_json(call.args))
     except InvalidValue:
         # Not a value, so the call will fail; the same mistake fails the same way.
-        args = b"!" + json.dump(call.args)
+        args = b"!" + ascii(call.args).encode()
     return QueryKey(call.path, args, call.admin, call)
 
 

@@ -11,7 +11,8 @@ Invariants
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar, assert_never
+import json as any_json
+from typing import Annotated, Literal, NoReturn, TypeVar, assert_never
 from uuid import UUID
 
 import msgspec
@@ -135,7 +136,10 @@ def decode_shape(decoder: msgspec.json.Decoder[Shape], text: str | bytes) -> Sha
 
 def decode_client(text: str | bytes) -> ClientMessage:
     """The message in one text frame.  Raises ProtocolError if it is none."""
-    shape = decode_shape(_client_shapes, text)
+    try:
+        shape = decode_shape(_client_shapes, text)
+    except ProtocolError as error:
+        shape = _decode_half_characters(text, error)
     match shape:
         case _Mutation():
             return Mutation(shape.requestId, shape.udfPath, shape.args, shape.componentPath or "")
@@ -152,6 +156,27 @@ def decode_client(text: str | bytes) -> ClientMessage:
             return _connect(shape)
         case _:
             assert_never(shape)
+
+
+def _decode_half_characters(text: str | bytes, error: ProtocolError) -> _ClientShape:
+    """A message with half of a surrogate pair in it, which our decoder refuses.
+
+    Browsers send such text for an emoji that was cut in two.  It is no value, so the call fails that it is an
+    argument of; but it is no reason to end the connection.  Raises ``error`` if that is not what is wrong.
+    """
+    try:
+        data = text.encode() if isinstance(text, str) else text
+        if b"\\ud" not in data.lower():
+            raise error
+        json.check_nesting(data)
+        shape: _ClientShape = msgspec.convert(any_json.loads(data, parse_constant=_refuse_constant), _ClientShape)
+        return shape
+    except (InvalidValue, ValueError):
+        raise error from None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _modification(shape: _Add | _Remove) -> Add | Remove:

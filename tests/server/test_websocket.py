@@ -122,6 +122,23 @@ async def test_what_breaks_the_protocol_is_fatal_and_closes_without_a_code(runni
         assert await client.closed() == NO_CODE
 
 
+async def test_an_emoji_cut_in_two_fails_the_call_and_not_the_connection(running: Running) -> None:
+    async with running.client() as client:
+        half = '{"type":"Mutation","requestId":0,"udfPath":"counters:add","args":[{"name":"\\ud83d"}]}'
+        await client.websocket.send_message(half)
+        response = await client.response()
+        await client.transition()
+        add = '{"type":"Add","queryId":0,"udfPath":"counters:get","args":[{"name":"\\ud83d"}]}'
+        modify = '{"type":"ModifyQuerySet","baseVersion":0,"newVersion":1,"modifications":[%s]}'
+        await client.websocket.send_message(modify % add)
+        (update,) = (await client.transition())["modifications"]
+
+        for message in (response["result"], update["errorMessage"]):
+            assert "lone surrogate" in message
+            assert "(at $.name)" in message
+        assert (await client.answered(1, "counters:add", name="a"))["success"]
+
+
 async def test_a_binary_message_is_fatal(running: Running) -> None:
     async with running.client() as client:
         await client.websocket.send_message(b'{"type":"Event"}')

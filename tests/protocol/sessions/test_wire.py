@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.protocol.client_wire import encode_client
-from relive.protocol.errors import ProtocolError
+from relive.protocol.errors import InvalidValue, ProtocolError
+from relive.protocol.json import from_json
 from relive.protocol.messages import (
     VERSION_MAX,
     Action,
@@ -247,3 +248,23 @@ def test_a_message_with_bytes_changed_is_a_message_or_a_protocol_error(data: st.
         text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
 
     decodes_or_is_refused(bytes(text))
+
+
+@pytest.mark.parametrize("half", ["\\ud83d", "\\uDE00", "\\uDe00\\ud83d"])
+def test_text_with_half_of_a_character_gets_through_so_that_only_its_call_fails(half: str) -> None:
+    message = decode_client(json.dumps(MUTATION).replace("hello", half))
+
+    assert isinstance(message, Mutation)
+    with pytest.raises(InvalidValue, match=r"surrogate.*body"):
+        from_json(message.args[0])
+
+
+@pytest.mark.parametrize("text", ['{"type": "Mutation", "x": "\\ud83d"}', '["\\ud83d"]', '{"a": "\\ud83d", "b": NaN}'])
+def test_half_of_a_character_excuses_nothing_else(text: str) -> None:
+    with pytest.raises(ProtocolError, match="InvalidMessage"):
+        decode_client(text)
+
+
+def test_half_of_a_character_in_a_very_deep_message_does_no_harm() -> None:
+    with pytest.raises(ProtocolError, match="InvalidMessage"):
+        decode_client('{"type": "Event", "event": ["\\ud83d", ' + "[" * 100_000 + "]" * 100_000 + "]}")
