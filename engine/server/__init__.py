@@ -1,10 +1,13 @@
 """The shells that carry the engine to the network: one port for websockets and HTTP.
 
-listener     accepts, reads the request head, hands the stream on; stops gracefully
+listener     accepts, hands each stream on, stops gracefully
+head         the head of a request, before anybody knows who will speak
+groups       what nurseries raise, and which of it matters
 stream       a socket whose head was read already; its writers take turns
 frames       outgoing websocket frames (RFC 6455), several messages in one write
 socket       one websocket: its tasks, its heartbeat, its close
 connection   one client: what it said, what it watches, what it is owed; no I/O
 syncer       decides whose transition is computed next
 http         the routes of the HTTP API
+formats      the JSON in which they answer
 """

@@ -24,30 +24,22 @@ from starlette.routing import Route
 
 from ...actors.errors import WritesRefused
 from ...protocol import json, timestamps
-from ...protocol.client_version import parse_client_version
 from ...protocol.close import ErrorClass, Refused, closing
 from ...protocol.errors import InvalidValue, ReliveError
 from ...protocol.limits import HTTP_BODY_BYTES_MAX
-from ...protocol.results import FunctionFailure, MutationSuccess, QueryResult, QuerySuccess
+from ...protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
 from ..admin_key import AdminKey
 from ..calls import Call, Evaluated, Outcome, path_of
 from ..calls import Request as MutationRequest
 from ..database import Database
 from ..errors import FunctionNotFound, TooLongAgo
 from ..version import ENGINE_VERSION
+from .formats import FORMATS, default_format_of, failure_json, success_json
 
 CORS_AGE_S = 86_400
 METHODS = ["GET", "POST", "OPTIONS", "PATCH", "DELETE", "PUT"]
 QUERIES_PER_BATCH_MAX = 1_000
 AUTHORIZATION_CHARS_MIN = 7
-FORMATS: dict[str, Callable[[bytes], bytes]] = {
-    "convex_encoded_json": lambda encoded: encoded,
-    "convex_json": lambda encoded: encoded,
-    "json": lambda encoded: json.encode_clean(json.decode(encoded)),
-    "convex_clean_json": lambda encoded: json.encode_clean(json.decode(encoded)),
-    "export_json": lambda encoded: json.encode_export(json.decode(encoded)),
-}
-PLAIN_JSON_SINCE = {"npm": (1, 4, 1), "npm-cli": (1, 4, 1), "actions": (1, 4, 1), "python": (0, 5, 0)}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -153,7 +145,7 @@ class Api:
     async def action(self, request: Request) -> Response:
         body = await self.body(request)
         failure = self.database.executor.refuse_action(body.call.path, body.call.admin)
-        return self.failed(failure, body)
+        return raw(failed_json(failure, body))
 
     async def function(self, request: Request) -> Response:
         """Any function, internal ones too; for holders of the admin key."""
@@ -212,11 +204,8 @@ class Api:
         done: Outcome = self.database.executor.mutate(body.call, MutationRequest("http", None, 0))
         await self.database.runtime.wait_durable(done.lsn)
         if isinstance(done.outcome, MutationSuccess):
-            return raw(success_json(done.outcome.result, done.outcome.log_lines, body))
-        return self.failed(done.outcome, body)
-
-    def failed(self, failure: FunctionFailure, body: Body) -> Response:
-        return raw(failure_json(failure.message, failure.data, failure.log_lines, body))
+            return raw(success_json(body.encode(done.outcome.result), done.outcome.log_lines))
+        return raw(failed_json(done.outcome, body))
 
     async def body(self, request: Request) -> Body:
         return self.body_of(request, await self.tree(request))
@@ -295,34 +284,15 @@ class Api:
             raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", "this needs the admin key")
 
 
-def default_format_of(header: str) -> str:
-    """Old clients expect the encoding of their time; everybody else gets plain JSON."""
-    client = parse_client_version(header, None)
-    since = PLAIN_JSON_SINCE.get(client.name)
-    if since is None or client.version is None or client.version > since:
-        return "json"
-    return "json" if client.version == since and not client.prerelease else "convex_encoded_json"
-
-
 def query_json(result: QueryResult, body: Body) -> bytes:
     if isinstance(result, QuerySuccess):
-        return success_json(result.value, result.log_lines, body)
-    return failure_json(result.message, result.data, result.log_lines, body)
+        return success_json(body.encode(result.value), result.log_lines)
+    return failed_json(result, body)
 
 
-def success_json(value: bytes, lines: tuple[str, ...], body: Body) -> bytes:
-    return b'{"status":"success","value":' + body.encode(value) + lines_json(lines) + b"}"
-
-
-def failure_json(message: str, data: bytes | None, lines: tuple[str, ...], body: Body) -> bytes:
-    shown = b'{"status":"error","errorMessage":' + json.dump(message)
-    if data is not None:
-        shown += b',"errorData":' + body.encode(data)
-    return shown + lines_json(lines) + b"}"
-
-
-def lines_json(lines: tuple[str, ...]) -> bytes:
-    return b',"logLines":' + json.dump(list(lines)) if lines else b""
+def failed_json(failure: QueryFailure | FunctionFailure, body: Body) -> bytes:
+    data = body.encode(failure.data) if failure.data is not None else None
+    return failure_json(failure.message, data, failure.log_lines)
 
 
 def bad_body(problem: str) -> Refused:

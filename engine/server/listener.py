@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from math import inf
 from typing import Any, cast
 
 import h11
-import msgspec
 import trio
 from attrs import Factory, define, field
 from hypercorn.app_wrappers import ASGIWrapper
@@ -36,19 +34,19 @@ from ..determinism import gate
 from ..determinism import limits as handler_limits
 from ..limits import CONNECTIONS_MAX
 from .connection import Connection
+from .groups import is_broken_invariant, leaves, single_error
+from .head import RECEIVE_BYTES, read_head, refuse
 from .http import routes
 from .socket import Socket
 from .stream import SharedStream
 from .syncer import Syncer
 
-HEAD_BYTES_MAX = 64 * 1024
 HEAD_S_MAX = 10.0
 """How long a client may take to send its request head."""
 KEEP_ALIVE_S = 75.0
 """How long an HTTP connection may wait for its next request."""
 REQUEST_S_MAX = 300
 """How long an HTTP client may send nothing while a request is under way."""
-RECEIVE_BYTES = 64 * 1024
 DRAIN_S_MAX = 10.0
 """How long a graceful stop waits for answers to be durable and written."""
 BEAT_S = 1.0
@@ -56,7 +54,6 @@ STUCK_S_MAX = 30.0
 """A handler stuck in C code for so long ends the process, with all stacks printed."""
 SYNC_PATH = re.compile(r"/api/(?:(?P<version>[^/]+)/)?sync/?(?:\?.*)?")
 
-PACKAGE = __name__.partition(".")[0] + "."
 
 logger = logging.getLogger("relive")
 
@@ -142,7 +139,7 @@ class Server:
             return  # Whoever accepted it closes it.
         self.streams[stream] = False
         try:
-            head, request = await read_head(stream)
+            head, request = await read_head(stream, HEAD_S_MAX)
             self.streams[stream] = True
             if request is not None:
                 await self.serve_request(SharedStream(stream, head), request, app, config, context)
@@ -216,66 +213,6 @@ class Server:
             await socket.run()
         finally:
             del self.sockets[socket]
-
-
-async def read_head(stream: trio.SocketStream) -> tuple[bytes, h11.Request | None]:
-    """The bytes of a request up to its head at least, and the head; None if there is none."""
-    parser, head = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES_MAX), b""
-    with trio.move_on_after(HEAD_S_MAX):
-        while True:
-            data = bytes(await stream.receive_some(RECEIVE_BYTES))
-            if not data:
-                return head, None
-            head += data
-            try:
-                parser.receive_data(data)
-                event = parser.next_event()
-            except h11.RemoteProtocolError:
-                return head, None
-            if isinstance(event, h11.Request):
-                return head, event
-    return head, None
-
-
-async def refuse(stream: trio.abc.SendStream, status: int, code: str, problem: str) -> None:
-    """An HTTP answer on a stream that nobody else speaks on, then its end."""
-    body = msgspec.json.encode({"code": code, "message": problem})
-    head = f"HTTP/1.1 {status} {code}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-    await stream.send_all(head.encode() + b"connection: close\r\n\r\n" + body)
-    await stream.aclose()
-
-
-@contextmanager
-def single_error() -> Iterator[None]:
-    """Nurseries wrap what is raised in groups; a caller gets the one error that explains the others."""
-    try:
-        yield
-    except BaseExceptionGroup as group:
-        errors = [*leaves(group)]
-        for error in errors:
-            if isinstance(error, CommitterFailed) or len(errors) == 1:
-                raise error from error.__cause__
-        raise
-
-
-def is_broken_invariant(error: BaseException) -> bool:
-    """One of our own asserts: what all connections share may be wrong, so none can go on.
-
-    A library's assert that some peer's bytes trip is that connection's affair.
-    """
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = trace.tb_frame.f_globals.get("__name__", "") if trace is not None else ""
-    return isinstance(error, AssertionError) and where.startswith(PACKAGE)
-
-
-def leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from leaves(error)
-        else:
-            yield error
 
 
 def url_of(listener: trio.SocketListener) -> str:

@@ -10,18 +10,20 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import click
 from attrs import define
 
 from ..engine.errors import AppInvalid, DataFolderInvalid, SchemaMismatch
+from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
 from ..log.errors import Damaged, FolderInUse, NoLog, NoSuchEntry
 from ..protocol.errors import ReliveError
 from .errors import PortUnavailable
 from .options import traceback_option
+from .output import say
 
 FAILED = 1
 USAGE = 2
@@ -110,7 +112,7 @@ def run(arguments: Sequence[str]) -> int:
         code = cli.main(list(arguments), prog_name="relive", standalone_mode=False, obj=shown)
         sys.stdout.flush()
     except click.ClickException as error:
-        complain(usage_text(error))
+        say(usage_text(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
@@ -122,13 +124,9 @@ def run(arguments: Sequence[str]) -> int:
         if shown.traceback:
             traceback.print_exception(error)
         cause = plainest(error)
-        complain(text_of(cause))
+        say(text_of(cause))
         return next((code for kind, code in CODES if isinstance(cause, kind)), FAILED)
     return code if isinstance(code, int) else 0
-
-
-def complain(text: str) -> None:
-    click.echo(f"relive: {text}", err=True)
 
 
 def usage_text(error: click.ClickException) -> str:
@@ -156,11 +154,3 @@ def plainest(error: BaseException) -> BaseException:
             if isinstance(each, kind):
                 return each
     return errors[0]
-
-
-def leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from leaves(inner)
-    else:
-        yield error

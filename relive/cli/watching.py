@@ -8,6 +8,7 @@ import click
 import trio
 
 from ..engine.determinism.real import real_entropy
+from ..engine.server.formats import failure_json, success_json
 from ..protocol import json
 from ..protocol.messages import QueryFailed, QueryUpdated
 from ..protocol.paths import FunctionPath
@@ -48,10 +49,7 @@ def show_text(function: str, result: QueryUpdated | QueryFailed) -> None:
 def show_json(result: QueryUpdated | QueryFailed) -> None:
     """In the form in which HTTP answers."""
     if isinstance(result, QueryUpdated):
-        head = b'{"status":"success","value":' + result.value
+        answer = success_json(result.value, result.log_lines)
     else:
-        head = b'{"status":"error","errorMessage":' + json.dump(result.message)
-        if result.error_data is not None:
-            head += b',"errorData":' + result.error_data
-    lines = b',"logLines":' + json.dump(list(result.log_lines)) if result.log_lines else b""
-    click.echo((head + lines + b"}").decode())
+        answer = failure_json(result.message, result.error_data, result.log_lines)
+    click.echo(answer.decode())
