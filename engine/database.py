@@ -95,9 +95,6 @@ class Database:
         recovery.newest.fill(tables, offenders.add)
         offenders.require_none()
         runtime = Runtime.start(log, tables, recovery.requests, in_thread)
-        # Clients may have been told a later time than the newest entry's: of one that the disk refused,
-        # or of another log that was here before.
-        runtime.tail.skip_to(Timestamp(env.clock_ns()))
         executor = Executor(runtime, catalog, env, secret, app, codecs)
         live: LiveQueries[Any] = LiveQueries(executor, Subscriptions(tables.position))
         database = cls(log, runtime, catalog, executor, live, recovery.code, env, tables.position)

@@ -17,7 +17,7 @@ from typing import assert_never
 
 from attrs import Factory, define
 
-from ...log.entry import BEFORE_FIRST, LSN
+from ...log.entry import BEFORE_FIRST, LSN, Timestamp
 from ...protocol.chunks import transition_texts
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.limits import TRANSITIONS_QUEUED_MAX
@@ -143,10 +143,14 @@ class Connection:
         self.send(done.lsn, encode_server(response))
 
     def connected(self, max_observed: int | None) -> None:
-        head_ts = self.database.runtime.tail.head_ts
-        if max_observed is not None and max_observed > head_ts:
-            # It has seen a later time than ours: another database, or a clock that went back.
-            problem = f"the client has seen {max_observed}, the newest entry is of {head_ts}"
+        tail = self.database.runtime.tail
+        if max_observed is None or max_observed <= tail.head_ts:
+            return
+        # Of a write that the disk refused, or of another log that was here before.  Only now, not at the
+        # start: if the clock is set back later, nobody was told a time that no entry has.
+        tail.skip_to(Timestamp(self.database.env.clock_ns()))
+        if max_observed > tail.head_ts:
+            problem = f"the client has seen {max_observed}, which is later than our clock and our newest entry"
             raise Refused(ErrorClass.OPERATIONAL, "InternalServerError", problem)
 
     def authenticate(self, token: Token) -> None:

@@ -9,6 +9,7 @@ import pytest
 import trio
 from relive.actors.errors import CommitterFailed
 from relive.engine.app import App
+from relive.engine.env import Env, real_env
 from relive.engine.server import listener
 from relive.log.entry import FIRST_LSN
 from relive.log.memory import MemoryStorage
@@ -194,6 +195,40 @@ async def test_who_saw_the_time_of_a_refused_write_is_served_after_a_restart(app
         await other.transition()
         storage.space = None
     async with serve(app, storage) as running, running.client() as client:
+        await client.connect(maxObservedTimestamp=other.version["ts"])
+        await client.watch(0, "counters:get", name="a")
+        await client.transition()
+
+        assert client.value(0) == 0.0
+
+
+async def test_who_came_while_the_clock_was_ahead_is_served_after_it_is_set_right_and_the_server_restarted(
+    app: App,
+) -> None:
+    storage, right = MemoryStorage(), real_env()
+    ahead = Env(lambda: right.clock_ns() + 3_600 * 10**9, right.entropy)
+    async with serve(app, storage, right):
+        pass
+    async with serve(app, storage, ahead) as running, running.client() as early:
+        await early.modify()
+        await early.transition()
+    async with serve(app, storage, right) as running, running.client() as client:
+        await client.connect(maxObservedTimestamp=early.version["ts"])
+        await client.watch(0, "counters:get", name="a")
+        await client.transition()
+
+        assert client.value(0) == 0.0
+
+
+async def test_who_saw_another_log_here_before_is_served(app: App) -> None:
+    env = real_env()
+    storage = MemoryStorage()
+    async with serve(app, storage, env):
+        pass
+    async with serve(app, None, env) as running, running.client() as other:
+        await other.modify()
+        await other.transition()
+    async with serve(app, storage, env) as running, running.client() as client:
         await client.connect(maxObservedTimestamp=other.version["ts"])
         await client.watch(0, "counters:get", name="a")
         await client.transition()
