@@ -28,6 +28,7 @@ class QueryKey:
 
 
 def key_of(call: Call) -> QueryKey:
+    """Calls that differ only in how their arguments are written are the same query."""
     try:
         args = json.encode(json.from_json(call.args))
     except InvalidValue:
@@ -66,8 +67,13 @@ class LiveQueries(Generic[W]):
         self.subscriptions = self.subscriptions.rebuilt(self.executor.runtime.tail.head)
 
     def restart(self) -> tuple[W, ...]:
-        """Nothing that was evaluated counts any more: whom to wake."""
-        tuple(self.subscriptions.restart(self.executor.runtime.tail.head))
+        """Nothing that was evaluated counts any more: whom to wake.
+
+        That is everybody: who was told already that a query is stale may have been told of a commit
+        that was taken back since.
+        """
+        for _ in self.subscriptions.restart(self.executor.runtime.tail.head):
+            pass  # It does its work while it is gone through.
         return self.watchers()
 
     def watchers(self) -> tuple[W, ...]:

@@ -29,7 +29,7 @@ class PortUnavailable(ReliveError):
 
 @define(auto_exc=True)
 class ServerUnreachable(ReliveError):
-    """Nobody answers at that URL."""
+    """Nobody answers at that URL.  Start a server, or name another place."""
 
     url: str
     problem: str
@@ -43,7 +43,7 @@ class ServerUnreachable(ReliveError):
 
 @define(auto_exc=True)
 class RequestRefused(ReliveError):
-    """The server refused the request before any function ran."""
+    """The server refused the request before any function ran.  Change the request, or give the admin key."""
 
     url: str
     code: str
@@ -55,7 +55,7 @@ class RequestRefused(ReliveError):
 
 @define(auto_exc=True)
 class CallFailed(ReliveError):
-    """A function failed, and said so."""
+    """A function failed, and said so.  Fix it, or its arguments."""
 
     function: str
     problem: str
@@ -66,7 +66,7 @@ class CallFailed(ReliveError):
 
 @define(auto_exc=True)
 class FolderNotEmpty(ReliveError):
-    """Nothing of what is there may be overwritten."""
+    """Nothing of what is there may be overwritten.  Name a new folder."""
 
     folder: str
 
