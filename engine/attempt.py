@@ -15,6 +15,7 @@ from .determinism.gate import Run
 from .determinism.reexecution import Trace
 from .endpoint import Endpoint
 from .env import Env
+from .functions import FunctionKind
 from .mutation_run import MutationRun
 from .query_run import QueryRun
 from .results import log_lines
@@ -26,8 +27,7 @@ SEED_BYTES = 16
 
 @define(eq=False)
 class Attempt:
-    kind: str
-    """``query`` or ``mutation``."""
+    kind: FunctionKind
     env: Env
     clock: Callable[[], int]
     secret: bytes = field(repr=False)

@@ -29,6 +29,7 @@ from .endpoint import Endpoint
 from .env import Env
 from .errors import FunctionError, FunctionNotFound, ReturnsValidationError, WrongKind
 from .failures import REQUEST_ID_BYTES, failure_of, request_id
+from .functions import FunctionKind
 from .limits import COMMIT_ATTEMPTS_MAX
 from .overlay import Overlay
 from .results import encode_result
@@ -172,7 +173,7 @@ class Executor:
         endpoint.check_result(result)
         return self.encode(endpoint, result, attempt)
 
-    def prepare(self, kind: str, open: Callable[[], Transaction]) -> Attempt:
+    def prepare(self, kind: FunctionKind, open: Callable[[], Transaction]) -> Attempt:
         return Attempt(kind, self.env, self.clock, self.secret, self.codecs, self.catalog, open)
 
     def recorded(self, lsn: LSN) -> Outcome:
@@ -209,8 +210,8 @@ class Executor:
             raise WrongKind(call.path, kind, endpoint.kind)
         return endpoint
 
-    def kind_of(self, call: Call) -> str:
-        """``query`` or ``mutation``.  Raises FunctionNotFound."""
+    def kind_of(self, call: Call) -> FunctionKind:
+        """Raises FunctionNotFound."""
         return self.reachable(call).kind
 
     def refuse_action(self, path: str, admin: bool) -> FunctionFailure:

@@ -62,9 +62,14 @@ class Field:
 class ObjectOf:
     """A `Record`, or a `Document` (then ``table`` is its name)."""
 
-    cls: type
+    cls: type[msgspec.Struct]
     fields: tuple[Field, ...]
     table: str | None
+
+    @property
+    def is_recurrence(self) -> bool:
+        """True where a class occurs inside itself: its fields are left out there."""
+        return not self.fields and bool(self.cls.__struct_fields__)
 
 
 @frozen

@@ -63,8 +63,8 @@ def validator(shape: Shape) -> Value:
             return {"type": "record", "keys": {"type": "string"}, "values": values}
         case UnionOf(variants):
             return {"type": "union", "value": [validator(variant) for variant in variants]}
-        case ObjectOf(cls, ()) if getattr(cls, "__struct_fields__", ()):
-            return {"type": "any"}  # Where an object holds itself: validators have no names to refer to.
+        case ObjectOf() if shape.is_recurrence:
+            return {"type": "any"}  # Validators have no names to refer to.
         case ObjectOf(_, fields):
             return {"type": "object", "value": {field.name: field_validator(field) for field in fields}}
         case _:

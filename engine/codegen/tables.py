@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from ..app import TableClass
 from ..shapes import ObjectOf, RecordOf, Shape, UnionOf
-from .types import Side, TypeWriter, fields_of, is_recurrence, quoted
+from .types import Side, TypeWriter, fields_of, quoted
 
 IMPORTS = """\
 import type { DocumentByName, SystemTableNames, TableNamesInDataModel } from "convex/server";
@@ -58,7 +58,7 @@ def indexes(table: TableClass) -> Iterator[str]:
 def field_paths(shape: Shape, prefix: str) -> Iterator[str]:
     """Every path into a document, as a type: ``"author"``, ``"author.name"``, `tags.${string}`."""
     match shape:
-        case ObjectOf() if not is_recurrence(shape):
+        case ObjectOf() if not shape.is_recurrence:
             for field in fields_of(shape):
                 path = f"{prefix}{field.name}"
                 yield quoted(path)

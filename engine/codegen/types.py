@@ -66,7 +66,7 @@ class TypeWriter:
                 assert_never(shape)
 
     def object_type(self, shape: ObjectOf, side: Side) -> str:
-        if is_recurrence(shape):
+        if shape.is_recurrence:
             return self.name_of(shape.cls, side)
         if not shape.fields:
             return "Record<string, never>"
@@ -100,12 +100,6 @@ class TypeWriter:
 def fields_of(shape: ObjectOf) -> tuple[Field, ...]:
     """As declared, a document's id and creation time first."""
     return tuple(sorted(shape.fields, key=lambda field: shape.table is None or not field.name.startswith("_")))
-
-
-def is_recurrence(shape: ObjectOf) -> bool:
-    """True where a class occurs inside itself: its fields are left out there."""
-    struct_fields: tuple[str, ...] = shape.cls.__struct_fields__  # type: ignore[attr-defined]
-    return not shape.fields and bool(struct_fields)
 
 
 def one_of(types: list[str]) -> str:
