@@ -9,7 +9,6 @@ from __future__ import annotations
 from attrs import Factory, define
 
 from ..actors.tables import Tables
-from ..actors.version import Version
 
 TABLES = "_tables"
 TABLES_NUMBER = 1
@@ -49,6 +48,3 @@ class Catalog:
     def next_number(self) -> int:
         self.refresh()
         return max([USER_TABLE_NUMBER_MIN - 1, *self.names]) + 1
-
-    def rows(self) -> tuple[Version, ...]:
-        return tuple(self.tables.table(TABLES).versions.values())
