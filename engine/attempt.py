@@ -83,7 +83,3 @@ class Attempt:
 
     def reads(self) -> tuple[KeyRange, ...]:
         return self.transaction.reads() if self.transaction is not None else ()
-
-    @property
-    def looked_at_clock(self) -> bool:
-        return self.run is not None and self.run.looked_at_clock

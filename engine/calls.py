@@ -35,7 +35,6 @@ class Evaluated:
     result: QueryResult
     reads: tuple[KeyRange, ...]
     lsn: LSN
-    looked_at_clock: bool
 
 
 @frozen(eq=False)

@@ -74,7 +74,7 @@ class Executor:
             message = failure.message(self.fresh_request_id())
             answer = QueryFailure(message, failure.text, failure.data, attempt.lines(), None)
         self.tell(call.path, answer.log_lines)
-        return Evaluated(answer, attempt.reads(), lsn, attempt.looked_at_clock)
+        return Evaluated(answer, attempt.reads(), lsn)
 
     def mutate(self, call: Call, request: Request) -> Outcome:
         """Run a mutation and commit it.  Never raises for what the function does."""
