@@ -52,5 +52,6 @@ determinism      runs handlers so that they can be run again with the same outco
 server           websockets and HTTP on one port
 limits           what one transaction may do
 version          the version that entries record
+error_paths      where in a value an error of msgspec is, to the key
 errors           what a developer or a client can do wrong, and what to do about it
 """

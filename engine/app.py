@@ -111,7 +111,9 @@ def import_modules(package: str, bundle: Bundle) -> dict[str, ModuleType]:
         }
     except AppInvalid:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # A module may raise anything; it is refused, and the server goes on.
         raise AppInvalid(where_of(error, bundle), f"{type(error).__name__}: {error}") from error
 
 

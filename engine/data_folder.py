@@ -1,6 +1,7 @@
 """The data folder: where one deployment keeps its log, and what it was given on its first start.
 
     <folder>/settings.json    instance name, hash seed, secret, admin key; mode 0600
+    <folder>/reached          an entry that the log must hold: the last durable one of a start or stop
     <folder>/url              where it is being served, while it is
     <folder>/log/             segments
     <folder>/.gitignore       keeps all of it out of repositories
@@ -20,6 +21,7 @@ from pathlib import Path
 import msgspec
 from attrs import field, frozen
 
+from ..log.entry import BEFORE_FIRST, LSN
 from ..log.segment import segment_names
 from ..log.storage import FolderStorage
 from .admin_key import AdminKey
@@ -28,6 +30,7 @@ from .determinism.real import real_entropy
 from .errors import DataFolderInvalid
 
 SETTINGS = "settings.json"
+REACHED = "reached"
 URL = "url"
 LOG = "log"
 FORMAT = 1
@@ -117,6 +120,22 @@ class DataFolder:
     def storage(self) -> FolderStorage:
         """Where the log's segments are."""
         return FolderStorage(self.folder / LOG)
+
+    @property
+    def reached(self) -> LSN:
+        """An entry that was durable when a server last started or stopped here; 0 if none ever did.
+
+        A log that ends before it has lost files, or the ends of files, and nothing in it says so.
+        """
+        try:
+            return LSN(int((self.folder / REACHED).read_text(encoding="ascii")))
+        except FileNotFoundError:
+            return BEFORE_FIRST
+        except ValueError:
+            raise DataFolderInvalid(str(self.folder / REACHED), "this is no number: restore the file") from None
+
+    def remember_reached(self, lsn: LSN) -> None:
+        write_durably(self.folder / REACHED, str(lsn).encode("ascii"))
 
     @property
     def url(self) -> str | None:

@@ -20,6 +20,7 @@ from ..actors.runtime import InThread, Runtime
 from ..actors.subscriptions import Subscriptions
 from ..actors.tables import Tables
 from ..log.entry import BEFORE_FIRST, LSN, Timestamp
+from ..log.errors import LogTooShort
 from ..log.log import Log
 from ..log.storage import Storage
 from .app import App
@@ -62,13 +63,15 @@ class Database:
         env: Env,
         secret: bytes,
         *,
+        reached: LSN = BEFORE_FIRST,
         on_progress: Callable[[int, int], None] | None = None,
         in_thread: InThread | None = None,
     ) -> Database:
         """Recover the log and deploy ``app`` on it.  Blocks.
 
         Raises SchemaMismatch if stored documents do not fit the app's tables, and what `Log.open`
-        raises: FolderInUse, Damaged, DiskFull, SyncFailed.
+        raises: FolderInUse, Damaged, DiskFull, SyncFailed.  Raises LogTooShort if the log ends before
+        ``reached``, an entry that the caller knows to have been durable.
         """
         recovery = Recovery()
         log = Log.open(
@@ -78,6 +81,8 @@ class Database:
             on_progress=on_progress,
         )
         try:
+            if log.last_lsn < reached:
+                raise LogTooShort(str(storage), log.last_lsn, reached)
             return cls.recovered(log, recovery, app, env, secret, in_thread or LogThread())
         except BaseException:
             log.close()

@@ -54,7 +54,7 @@ class DatabaseReader:
     def query(self, table: str, /) -> Query[Untyped]: ...
     def query(self, table: type[Document] | str, /) -> Query[Any]:
         """All documents of a table in the order of creation; narrow it with ``.index(...)``."""
-        codec = self._run.codec(table if isinstance(table, str) else table_of(table))
+        codec = self._run.codec(table) if isinstance(table, str) else self._codec_of(table)
         return whole_table(self._run.transaction, codec)
 
     @overload
@@ -69,6 +69,13 @@ class DatabaseReader:
             return None
         name = table if isinstance(table, str) else table_of(table)
         return text if self._run.table_named_by(number) == name else None
+
+    def _codec_of(self, cls: type[Document]) -> TableCodec:
+        """Raises TableUnknown for a class that is not a table of the deployed app."""
+        codec = self._run.codec(table_of(cls))
+        if codec.cls is not cls:
+            raise TableUnknown(f"{cls.__module__}.{cls.__name__}")
+        return codec
 
     def _find(self, id: str) -> tuple[str, Version] | None:
         if not isinstance(id, str):
@@ -97,7 +104,7 @@ class DatabaseWriter(DatabaseReader):
     async def insert(self, table: str, document: Untyped, /) -> str: ...
     async def insert(self, target: Document | str, fields: Untyped | None = None, /) -> Any:
         """Add a document; its new id.  Raises DocumentInvalid if it does not fit its table."""
-        name = target if isinstance(target, str) else table_of(type(target))
+        name = target if isinstance(target, str) else self._codec_of(type(target)).name
         codec, number = self._writable(name)
         value = self._fields(codec, fields if isinstance(target, str) else target)
         if "_id" in value or "_creationTime" in value:

@@ -7,12 +7,14 @@ convert()    a value becomes an instance of a type hint, checked against it
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from ..protocol.errors import InvalidValue
 from ..protocol.values import Int64, Value, normalize, step
+from .error_paths import place_of
 from .schema import UNSET
 
 ATOMS = frozenset((str, int, float, bool, bytes, type(None), Int64))
@@ -66,8 +68,8 @@ def lenient_hook(hint: type, obj: object) -> object:
 
 def convert(value: Value, hint: Any, *, strict: bool = False) -> Any:
     """An instance of ``hint`` made of ``value``.  Raises InvalidValue with the path."""
+    hook = strict_hook if strict else lenient_hook
     try:
-        hook = strict_hook if strict else lenient_hook
         # Bytes are a kind of their own: text is not taken for base64.
         made = msgspec.convert(value, hint, dec_hook=hook, builtin_types=(bytes,))
         if strict and holds_int64(value):
@@ -78,8 +80,9 @@ def convert(value: Value, hint: Any, *, strict: bool = False) -> Any:
         error.path = "$" + error.path
         raise
     except msgspec.ValidationError as error:
-        problem, _, path = str(error).partition(" - at `")
-        raise InvalidValue(path.rstrip("`") or "$", problem) from None
+        again = partial(msgspec.convert, type=hint, dec_hook=hook, builtin_types=(bytes,))
+        problem, path = place_of(error, value, again)
+        raise InvalidValue(path, problem) from None
 
 
 def holds_int64(value: Value) -> bool:

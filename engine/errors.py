@@ -133,7 +133,7 @@ class TableUnknown(DatabaseError):
     name: str
 
     def __str__(self) -> str:
-        return f"there is no table {self.name!r}: define a Document class for it in schema.py"
+        return f"there is no table {self.name!r}: define a Document class for it in a module of the app"
 
 
 @define(auto_exc=True)

@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from attrs import define, field
 
-from ..actors.errors import AlreadyCommitted, CommitterFailed, Conflict
+from ..actors.errors import AlreadyCommitted, CommitterFailed, Conflict, WritesRefused
 from ..actors.messages import Commit
 from ..actors.runtime import Runtime
 from ..log.entry import BEFORE_FIRST, LSN, Cause, Entry, Kind, Timestamp
@@ -95,6 +95,8 @@ class Executor:
         except (CommitterFailed, KeyboardInterrupt):
             raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
+            if isinstance(error, WritesRefused) and request.cause == "http":
+                raise  # HTTP has a status for it; a socket has only the answer to the call.
             failure = failure_of(error, self.app.bundle.folder)
             failed = FunctionFailure(failure.message(id), failure.data, attempt.lines())
             # What it says may show what it read, so it waits for that to be durable.

@@ -3,6 +3,7 @@
 LogError                       base of everything the log raises on purpose
 ├── Malformed                  bytes that are not what we write; nothing to do but refuse them
 ├── Damaged                    the log on disk is not what was written: restore from a backup
+├── LogTooShort                the log ends before what it once held: restore from a backup
 ├── NoLog                      there is no log in that place: look for it elsewhere
 ├── NoSuchEntry                an LSN outside the log: ask for another
 ├── FolderInUse                another process writes here: stop that one first
@@ -59,6 +60,23 @@ class Damaged(LogError):
         if not self.last_ts:
             return "there is no good entry before it"
         return f"the last good entry is of {self.last_ts} ns since 1970"
+
+
+@define(auto_exc=True)
+class LogTooShort(LogError):
+    """The log ends before an entry that was durable.  Never repaired here: restore it."""
+
+    place: str
+    last: LSN
+    """Where it ends; 0 if it is empty."""
+    reached: LSN
+    """An entry that it held once."""
+
+    def __str__(self) -> str:
+        return (
+            f"the log in {self.place} ends at entry {self.last}, but entry {self.reached} was durable: "
+            f"files were cut or removed. Restore them from a backup."
+        )
 
 
 @define(auto_exc=True)

@@ -19,7 +19,7 @@ from ..engine.errors import AppInvalid, DataFolderInvalid, SchemaMismatch
 from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
-from ..log.errors import Damaged, FolderInUse, NoLog, NoSuchEntry
+from ..log.errors import Damaged, FolderInUse, LogTooShort, NoLog, NoSuchEntry
 from ..protocol.errors import ReliveError
 from .errors import PortUnavailable
 from .options import traceback_option
@@ -37,6 +37,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (AppInvalid, APP_REFUSED),
     (SchemaMismatch, APP_REFUSED),
     (Damaged, DAMAGED),
+    (LogTooShort, DAMAGED),
     (DataFolderInvalid, USAGE),
     (NoLog, USAGE),
     (NoSuchEntry, USAGE),

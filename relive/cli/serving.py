@@ -73,6 +73,7 @@ def run_server(options: Options, folder: DataFolder, companion: Companion | None
         try:
             trio.run(serve, options, folder, database, companion)
         finally:
+            remember_reached(folder, database)
             database.log.close()
     finally:
         # Python gives signals back before it ends, and then the timer's would kill it.
@@ -125,11 +126,22 @@ def guard(options: Options) -> None:
 def open_database(folder: DataFolder, app: App) -> Database:
     storage = folder.storage
     with LogProgress("reading the log", after_s=PROGRESS_AFTER_S) as progress, named_in_full(storage):
-        database = Database.open(storage, app, real_env(), folder.secret, on_progress=progress.update)
+        database = Database.open(
+            storage, app, real_env(), folder.secret, reached=folder.reached, on_progress=progress.update
+        )
+    remember_reached(folder, database)
     calm_collector()
     if database.log.torn is not None:
         say(f"the last write was cut short, and never acknowledged; it was dropped: {database.log.torn}")
     return database
+
+
+def remember_reached(folder: DataFolder, database: Database) -> None:
+    """So that the next start notices if the log has become shorter."""
+    try:
+        folder.remember_reached(database.runtime.committer.durable)
+    except OSError as error:  # The log is what counts, and it says itself if the disk is full.
+        say(f"could not note how far the log reaches: {error}")
 
 
 def calm_collector() -> None:

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from relive.engine.data_folder import SETTINGS, DataFolder
+from relive.engine.data_folder import REACHED, SETTINGS, DataFolder
 from relive.engine.errors import DataFolderInvalid
+from relive.log.entry import LSN
 
 
 def test_a_new_folder_gets_settings_that_stay(tmp_path: Path) -> None:
@@ -21,6 +22,18 @@ def test_a_new_folder_gets_settings_that_stay(tmp_path: Path) -> None:
     assert len(bytes.fromhex(secret)) == 32
     assert len(made.secret) == 32
     assert 0 < made.hash_seed < 2**32
+
+
+def test_how_far_the_log_reached_is_remembered(tmp_path: Path) -> None:
+    made = DataFolder.open(tmp_path / "data")
+    assert made.reached == 0
+
+    made.remember_reached(LSN(7))
+
+    assert DataFolder.open(tmp_path / "data").reached == 7
+    (made.folder / REACHED).write_text("seven")
+    with pytest.raises(DataFolderInvalid, match="this is no number"):
+        _ = made.reached
 
 
 def test_only_the_owner_may_look(tmp_path: Path) -> None:

@@ -175,6 +175,20 @@ def test_a_damaged_log_is_refused_and_found(app: Path, serve: Serve, relive: Rel
     assert path.read_bytes() == data
 
 
+def test_a_log_that_has_become_shorter_is_refused(
+    app: Path, serve: Serve, relive: Relive, relive_process: Relive
+) -> None:
+    running = serve(app)
+    relive("run", "notes:add", '{"text": "kept"}')
+    running.end()
+    (app.parent / ".relive" / "log" / SEGMENT).unlink()
+
+    refused = relive_process("serve", app, "--port", "0")
+    assert refused.returncode == 5
+    assert "ends at entry 0, but entry 2 was durable" in refused.stderr
+    assert "Restore them from a backup" in refused.stderr
+
+
 def test_a_second_signal_ends_a_stuck_server(app: Path, serve: Serve, start: Start, port: int) -> None:
     running = serve(app, "--debug")
     start("run", "notes:spin")

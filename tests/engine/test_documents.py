@@ -309,7 +309,7 @@ def test_converting_names_the_path() -> None:
     with pytest.raises(InvalidValue) as caught:
         convert({"a": [1, "x"]}, dict[str, list[int]])
 
-    assert (caught.value.path, caught.value.problem) == ("$[...][1]", "Expected `int`, got `str`")
+    assert (caught.value.path, caught.value.problem) == ("$.a[1]", "Expected `int`, got `str`")
 
 
 def test_strictly_an_int_is_no_int64() -> None:

@@ -6,8 +6,14 @@ from pathlib import Path
 
 import pytest
 from relive.engine.app import App, load_app
-from relive.engine.errors import AppInvalid
+from relive.engine.database import Database
+from relive.engine.database_access import DatabaseWriter
+from relive.engine.env import real_env
+from relive.engine.errors import AppInvalid, TableUnknown
+from relive.engine.schema import Document
 from relive.engine.spec import tables_spec
+from relive.engine.transaction import Transaction
+from relive.log.memory import MemoryStorage
 
 HEADER = "from __future__ import annotations\nfrom relive import *\n"
 
@@ -50,3 +56,27 @@ def test_an_object_that_holds_itself_is_any_where_it_recurs(tmp_path: Path) -> N
 
     [tree] = tables_spec(app)
     assert "'next': {'fieldType': {'type': 'union', 'value': [{'type': 'any'}, {'type': 'null'}]}" in str(tree)
+
+
+def test_a_module_that_raises_anything_at_all_is_refused(tmp_path: Path) -> None:
+    source = "class Odd(BaseException):\n    pass\n\nraise Odd('as it likes')\n"
+
+    with pytest.raises(AppInvalid, match="Odd: as it likes"):
+        load(tmp_path / "oddities", notes=source)
+
+
+def test_a_class_of_another_app_is_no_table_here(tmp_path: Path) -> None:
+    class Stranger(Document):
+        text: str
+
+    app = load(tmp_path / "strict", schema="class Item(Document):\n    n: int\n")
+    database = Database.open(MemoryStorage(), app, real_env(), b"secret")
+    attempt = database.executor.prepare("mutation", lambda: Transaction.at_head(database.runtime.tables))
+    attempt.begin()
+    assert attempt.mutation is not None
+    access = DatabaseWriter(attempt.mutation)
+
+    with pytest.raises(TableUnknown, match="Stranger"):
+        access.query(Stranger)
+    with pytest.raises(TableUnknown, match="Stranger"):
+        access.insert(Stranger(text="x")).send(None)

@@ -242,5 +242,8 @@ async def test_an_http_write_that_the_disk_refused_is_answered_503(app: App) -> 
         storage.space = sum(storage.size(name) for name in storage.names()) + 64
         answer: httpx.Response = await http.post("/api/mutation", json={"path": "counters:add", "args": {"name": "a"}})
 
+        again: httpx.Response = await http.post("/api/mutation", json={"path": "counters:add", "args": {"name": "a"}})
+
         assert answer.status_code == 503
         assert answer.json()["code"] == "DiskFull"
+        assert (again.status_code, again.json()["code"]) == (503, "DiskFull")
