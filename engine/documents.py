@@ -48,6 +48,9 @@ def to_value(obj: object, path: str = "$") -> Value:
     """Anything a handler may hand over, as a value.  Raises InvalidValue with the path."""
     try:
         return normalize(plain(obj), path)
+    except InvalidValue as error:
+        error.path = error.path or path  # `plain` does not know where it is.
+        raise
     except RecursionError:
         raise InvalidValue(path, "nested too deep") from None
 

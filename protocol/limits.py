@@ -28,9 +28,6 @@ VALUE_DEPTH_MAX = 64
 DOCUMENT_DEPTH_MAX = 16
 """Arrays and objects inside one another in a document, the document itself included."""
 
-VALUE_BYTES_MAX = 32 * MIB
-"""Convex size (``values.size``) of any value."""
-
 DOCUMENT_BYTES_MAX = 1 * MIB
 """Convex size of one document, system fields included."""
 
