@@ -64,7 +64,7 @@ class Runtime:
     stopping: bool = False
 
     @classmethod
-    def start(cls, log: Log, tables: Tables, requests: Requests, in_thread: InThread | None = None) -> Runtime:
+    def start(cls, log: Log, tables: Tables, requests: Requests, in_thread: InThread) -> Runtime:
         """The actors over a log that has just been recovered into ``tables`` and ``requests``."""
         assert tables.position == log.last_lsn, (tables.position, log.last_lsn)
         committer = Committer(Tail(log.last_lsn, log.last_ts), requests, log.last_lsn, log.last_hash)
@@ -75,7 +75,7 @@ class Runtime:
             committer,
             Gate(log.last_lsn),
             Supervisor(),
-            in_thread or trio.to_thread.run_sync,
+            in_thread,
         )
 
     @property

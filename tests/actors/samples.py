@@ -12,6 +12,7 @@ from relive.actors.runtime import InThread, Runtime
 from relive.actors.tables import Tables
 from relive.actors.tail import Committed
 from relive.actors.version import Change, Version
+from relive.engine.log_thread import LogThread
 from relive.log.entry import BEFORE_FIRST, LSN, NO_HASH, Cause, Entry, IndexName, KeyRange, Kind, Timestamp, Write
 from relive.log.log import Log
 from relive.log.memory import MemoryStorage
@@ -162,7 +163,7 @@ class Machine:
         log = Log.open(storage, deployment_if_new=DEPLOYMENT, on_entry=recovery.apply)
         tables = Tables.empty(definition)
         recovery.newest.fill(tables, refuse)
-        return cls(storage, Runtime.start(log, tables, recovery.requests, in_thread))
+        return cls(storage, Runtime.start(log, tables, recovery.requests, in_thread or LogThread()))
 
     def commit(self, **wanted: int | None) -> Answer:
         """Commit, a millisecond after the last one, that documents get these ranks."""
