@@ -8,6 +8,10 @@ frames       outgoing websocket frames (RFC 6455), several messages in one write
 socket       one websocket: its tasks, its heartbeat, its close
 connection   one client: what it said, what it watches, what it is owed; no I/O
 syncer       decides whose transition is computed next
-http         the routes of the HTTP API
-formats      the JSON in which they answer
+http         the HTTP application: all routes, errors as answers, origins
+access       who may ask for what
+bodies       JSON that comes and goes
+formats      the JSON in which functions answer
+function_routes     run functions
+server_routes       about this server
 """

@@ -38,6 +38,7 @@ from ..calls import Call, path_of
 from ..calls import Request as MutationRequest
 from ..database import Database
 from ..live_queries import LiveQueries, QueryKey
+from .access import NO_AUTH_PROVIDER, WRONG_KEY
 
 Watcher = tuple["Connection", int]
 """A connection and its query id."""
@@ -160,9 +161,9 @@ class Connection:
             case AdminToken(key) if self.admin_key.opens(key):
                 self.become(admin=True)
             case AdminToken():
-                self.reject("the admin key is wrong")
+                self.reject(WRONG_KEY)
             case _:
-                self.reject("no auth provider is configured, so no token can be accepted")
+                self.reject(NO_AUTH_PROVIDER)
 
     def become(self, *, admin: bool) -> None:
         """Another identity: every query runs again with it."""

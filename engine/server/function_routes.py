@@ -1,0 +1,184 @@
+"""Routes that run functions.
+
+    POST /api/query, /api/mutation, /api/action      of one kind
+    POST /api/function, /api/run/...                 of any kind
+    POST /api/query_ts, /api/query_at_ts             several reads of one moment
+    POST /api/query_batch                            the same in one request
+
+A function that fails is answered with status 200 and says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ...protocol import json, timestamps
+from ...protocol.close import ErrorClass, Refused
+from ...protocol.errors import InvalidValue
+from ...protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
+from ..calls import Call, Evaluated, Outcome, path_of
+from ..calls import Request as MutationRequest
+from ..database import Database
+from ..errors import FunctionNotFound
+from .access import Access
+from .bodies import answer, bad_body, json_body, raw
+from .formats import FORMATS, default_format_of, failure_json, success_json
+
+QUERIES_PER_BATCH_MAX = 1_000
+
+
+def routes(database: Database, access: Access) -> list[Route]:
+    functions = Functions(database, access)
+    return [
+        Route("/api/query", functions.query, methods=["GET", "POST"]),
+        Route("/api/mutation", functions.mutation, methods=["POST"]),
+        Route("/api/action", functions.action, methods=["POST"]),
+        Route("/api/function", functions.function, methods=["POST"]),
+        Route("/api/run/{path:path}", functions.run, methods=["POST"]),
+        Route("/api/query_ts", functions.query_ts, methods=["POST"]),
+        Route("/api/query_at_ts", functions.query_at_ts, methods=["POST"]),
+        Route("/api/query_batch", functions.query_batch, methods=["POST"]),
+    ]
+
+
+@define(eq=False)
+class Body:
+    """What a request asks for, checked."""
+
+    call: Call
+    encode: Callable[[bytes], bytes]
+    """From Convex JSON to the format asked for."""
+    ts: int | None
+
+
+@define(eq=False)
+class Functions:
+    database: Database
+    access: Access
+
+    async def query(self, request: Request) -> Response:
+        if request.method == "GET":
+            body = self.body_of(request, self.tree_of_parameters(request))
+        else:
+            body = await self.body(request)
+        return await self.run_query(body)
+
+    async def mutation(self, request: Request) -> Response:
+        return await self.run_mutation(await self.body(request))
+
+    async def action(self, request: Request) -> Response:
+        body = await self.body(request)
+        failure = self.database.executor.refuse_action(body.call.path, body.call.admin)
+        return raw(failed_json(failure, body))
+
+    async def function(self, request: Request) -> Response:
+        """Any function, internal ones too; for holders of the admin key."""
+        self.access.require_admin(request)
+        return await self.run_any(await self.body(request))
+
+    async def run(self, request: Request) -> Response:
+        module, _, function = request.path_params["path"].rpartition("/")
+        tree = await json_body(request)
+        tree["path"] = f"{module}:{function}" if module else function
+        return await self.run_any(self.body_of(request, tree, default_format="json"))
+
+    async def run_any(self, body: Body) -> Response:
+        try:
+            kind = self.database.executor.kind_of(body.call)
+        except FunctionNotFound:
+            kind = "query"  # Running it will say that there is none.
+        return await (self.run_mutation(body) if kind == "mutation" else self.run_query(body))
+
+    async def query_ts(self, request: Request) -> Response:
+        """The newest moment that can be read again and again for a while."""
+        tail = self.database.runtime.tail
+        ts = tail.head_ts
+        await self.database.runtime.wait_durable(tail.head)
+        return answer({"ts": timestamps.to_wire(ts)})
+
+    async def query_at_ts(self, request: Request) -> Response:
+        body = await self.body(request)
+        if body.ts is None:
+            raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", "`ts` is missing: ask /api/query_ts for one")
+        overlay, lsn = self.database.past(body.ts)
+        evaluated = self.database.executor.query(body.call, overlay, lsn)
+        return await self.queried(evaluated, body)
+
+    async def query_batch(self, request: Request) -> Response:
+        tree = await json_body(request)
+        queries = tree.get("queries")
+        if not isinstance(queries, list) or len(queries) > QUERIES_PER_BATCH_MAX:
+            problem = f"`queries` is an array of at most {QUERIES_PER_BATCH_MAX} queries"
+            raise Refused(ErrorClass.BAD_REQUEST, "BadJsonBody", problem)
+        bodies = [self.body_of(request, query) for query in queries]
+        # No suspension in between: all of them are of one moment.
+        evaluated = [self.database.executor.query(body.call) for body in bodies]
+        await self.database.runtime.wait_durable(self.database.runtime.tables.position)
+        results = [query_json(done.result, body) for done, body in zip(evaluated, bodies, strict=True)]
+        return raw(b'{"results":[' + b",".join(results) + b"]}")
+
+    async def run_query(self, body: Body) -> Response:
+        return await self.queried(self.database.executor.query(body.call), body)
+
+    async def queried(self, evaluated: Evaluated, body: Body) -> Response:
+        await self.database.runtime.wait_durable(evaluated.lsn)
+        return raw(query_json(evaluated.result, body))
+
+    async def run_mutation(self, body: Body) -> Response:
+        done: Outcome = self.database.executor.mutate(body.call, MutationRequest("http", None, 0))
+        await self.database.runtime.wait_durable(done.lsn)
+        if isinstance(done.outcome, MutationSuccess):
+            return raw(success_json(body.encode(done.outcome.result), done.outcome.log_lines))
+        return raw(failed_json(done.outcome, body))
+
+    async def body(self, request: Request) -> Body:
+        return self.body_of(request, await json_body(request))
+
+    def tree_of_parameters(self, request: Request) -> dict[str, Any]:
+        parameters = request.query_params
+        try:
+            args = json.parse(parameters.get("args", "{}"))
+        except InvalidValue as error:
+            raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", f"`args` is not JSON: {error}") from None
+        tree: dict[str, Any] = {"path": parameters.get("path"), "args": args}
+        if "format" in parameters:
+            tree["format"] = parameters["format"]
+        return tree
+
+    def body_of(self, request: Request, tree: object, default_format: str | None = None) -> Body:
+        if not isinstance(tree, dict):
+            raise bad_body("a call is a JSON object")
+        path = tree.get("path")
+        if not isinstance(path, str):
+            raise bad_body("`path` names the function, as `module:function`")
+        args = tree.get("args", {})
+        format_ = tree.get("format") or default_format or default_format_of(request.headers.get("convex-client", ""))
+        encode = FORMATS.get(format_) if isinstance(format_, str) else None
+        if encode is None:
+            problem = f"format {format_!r} is none of {', '.join(FORMATS)}"
+            raise Refused(ErrorClass.BAD_REQUEST, "BadFormat", problem)
+        ts = None
+        if tree.get("ts") is not None:
+            try:
+                ts = timestamps.from_wire(str(tree["ts"]))
+            except InvalidValue as error:
+                raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", str(error)) from None
+        call = Call(path_of(tree.get("componentPath"), path), args, self.access.is_admin(request))
+        return Body(call, encode, ts)
+
+
+def query_json(result: QueryResult, body: Body) -> bytes:
+    if isinstance(result, QuerySuccess):
+        return success_json(body.encode(result.value), result.log_lines)
+    return failed_json(result, body)
+
+
+def failed_json(failure: QueryFailure | FunctionFailure, body: Body) -> bytes:
+    data = body.encode(failure.data) if failure.data is not None else None
+    return failure_json(failure.message, data, failure.log_lines)

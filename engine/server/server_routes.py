@@ -1,0 +1,42 @@
+"""Routes about this server: what it is, and whether a key opens it."""
+
+from __future__ import annotations
+
+from attrs import define
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from ..version import ENGINE_VERSION
+from .access import Access
+from .bodies import answer
+
+
+def routes(access: Access, instance_name: str) -> list[Route]:
+    about = About(access, instance_name)
+    return [
+        Route("/", about.banner, methods=["GET"]),
+        Route("/version", about.version, methods=["GET"]),
+        Route("/instance_name", about.name, methods=["GET"]),
+        Route("/instance_version", about.version, methods=["GET"]),
+        Route("/api/check_admin_key", about.check_admin_key, methods=["GET"]),
+    ]
+
+
+@define(eq=False)
+class About:
+    access: Access
+    instance_name: str
+
+    async def banner(self, request: Request) -> Response:
+        return PlainTextResponse(f"relive {ENGINE_VERSION} serves {self.instance_name} here.\n")
+
+    async def version(self, request: Request) -> Response:
+        return PlainTextResponse(ENGINE_VERSION)
+
+    async def name(self, request: Request) -> Response:
+        return PlainTextResponse(self.instance_name)
+
+    async def check_admin_key(self, request: Request) -> Response:
+        self.access.require_admin(request)
+        return answer({"success": True, "allowedOps": ["*"], "isReadOnly": False})
