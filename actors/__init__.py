@@ -7,7 +7,9 @@ tables         all tables, brought up at each commit: what transactions read
 index          one index: order-preserving bytes in a sorted mapping
 requests       which client requests have been committed, so that a resend is harmless
 tail           the newest commits, held in memory for whoever follows by cursor
-committer      the one actor that gives out LSNs: checks read sets, makes entries
+committer      the one actor that gives out LSNs and makes entries
+validation     does a transaction still hold, though others were committed after its snapshot?
+key_text       keys of an index as people read them
 gate           the release gate: nothing leaves before what it reflects is durable
 intervals      which live queries read a range that holds this key?
 subscriptions  live queries, shared between clients, invalidated by old and new keys

@@ -1,6 +1,6 @@
 """The committer: the one actor that gives out LSNs.
 
-    Commit ──> check reads ──> Append, Apply, Answer
+    Commit ──> validate, merge ──> Append, Apply, Answer
                     └──> Conflict, AlreadyCommitted, WritesRefused
 
 Invariants
@@ -18,11 +18,12 @@ from typing import assert_never
 from attrs import Factory, define
 
 from ..log.encoding import encode, entry_hash
-from ..log.entry import BEFORE_FIRST, LSN, Entry, KeyRange, Timestamp, Write
-from .errors import AlreadyCommitted, Conflict, WritesRefused
+from ..log.entry import BEFORE_FIRST, LSN, Entry, Timestamp, Write
+from .errors import AlreadyCommitted, WritesRefused
 from .messages import Answer, Append, Apply, Commit, Durable, Effect, NotWritten, Undo
 from .requests import Requests
 from .tail import Committed, Tail
+from .validation import Writes, validate
 
 TAIL_NS = 35 * 1_000_000_000
 """How far back the recent past can be read: 35 s (clients ask for up to 30 s)."""
@@ -60,12 +61,13 @@ class Committer:
     def commit(self, request: Commit) -> tuple[Effect, ...]:
         """Raises Conflict, AlreadyCommitted or WritesRefused, having changed nothing."""
         self.refuse_while_full(request.now)
-        self.validate(request)
+        self.refuse_repetition(request)
+        writes = validate(request, self.tail)
         self.latest = request.now
         ts = Timestamp(max(request.now, self.tail.head_ts + 1))
-        entry = self.entry(request, LSN(self.tail.head + 1), ts)
+        entry = self.entry(request, writes, LSN(self.tail.head + 1), ts)
         encoded = encode(entry)
-        committed = Committed(entry, request.changes)
+        committed = Committed(entry, writes[0])
         self.in_flight.append((entry.lsn, entry_hash(encoded)))
         self.tail.push(committed)
         self.tail.trim(self.durable, Timestamp(ts - TAIL_NS))
@@ -76,31 +78,17 @@ class Committer:
         if self.refused and abs(now - self.refused_at) < REFUSE_NS:
             raise WritesRefused(self.refused)
 
-    def validate(self, request: Commit) -> None:
-        assert request.snapshot <= self.tail.head, "a snapshot from the future"
-        assert len(request.changes) == len(request.documents)
+    def refuse_repetition(self, request: Commit) -> None:
         if request.session is not None and request.request is not None:
             lsn = self.requests.find(request.session, request.request)
             if lsn is not None:
                 raise AlreadyCommitted(lsn)
-        if request.snapshot == self.tail.head:
-            return
-        if request.reads and not self.tail.holds_after(request.snapshot):
-            # Too old to be checked: what it read may have changed, so it counts as changed.
-            raise Conflict(request.snapshot, self.tail.oldest, request.reads[0].index, "")
-        for committed in self.tail.after(request.snapshot) if request.reads else ():
-            hit = overlap(request.reads, committed)
-            if hit is not None:
-                entry = committed.entry
-                raise Conflict(request.snapshot, entry.lsn, hit.index, entry.function)
-        for change in request.changes:
-            assert change.old is None or change.old.lsn <= request.snapshot, change.id
 
-    def entry(self, request: Commit, lsn: LSN, ts: Timestamp) -> Entry:
-        writes = tuple(
+    def entry(self, request: Commit, writes: Writes, lsn: LSN, ts: Timestamp) -> Entry:
+        listed = tuple(
             [
                 Write(change.table, change.id, change.old.lsn if change.old is not None else BEFORE_FIRST, document)
-                for change, document in zip(request.changes, request.documents, strict=True)
+                for change, document in zip(*writes, strict=True)
             ]
         )
         return Entry(
@@ -117,7 +105,7 @@ class Committer:
             request.seed,
             request.snapshot,
             request.reads,
-            writes,
+            listed,
             request.result_digest,
             request.result,
             request.logs,
@@ -146,15 +134,3 @@ class Committer:
         self.tail.check()
         assert self.durable <= self.tail.head
         assert [lsn for lsn, _ in self.in_flight] == list(range(self.durable + 1, self.tail.head + 1))
-
-
-def overlap(reads: tuple[KeyRange, ...], committed: Committed) -> KeyRange | None:
-    """The first range read that holds an old or a new key of the commit."""
-    for key_range in reads:
-        for change in committed.changes:
-            for index, old, new in change.keys:
-                if index != key_range.index:
-                    continue
-                if (old is not None and old in key_range) or (new is not None and new in key_range):
-                    return key_range
-    return None

@@ -46,3 +46,8 @@ class Gate(Generic[T]):
         dropped = tuple(item for _, item in self.held)
         self.held.clear()
         return dropped
+
+    def check(self) -> None:
+        waiting = [lsn for lsn, _ in self.held]
+        assert waiting == sorted(waiting), waiting
+        assert not waiting or waiting[0] > self.durable, (waiting[0], self.durable)

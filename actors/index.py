@@ -1,6 +1,6 @@
 """One index: order-preserving bytes in a sorted mapping, each to the version it stands for.
 
-Invariant: a key ends with the creation time and id of its document, so keys are unique.
+Invariant: a key ends with the id of its document, so keys are unique.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ class Index:
         """
         keys: Iterator[IndexKey] = self.entries.irange(start, stop, inclusive=(True, False), reverse=reverse)
         return keys
+
+    def count(self, start: IndexKey, stop: IndexKey | None) -> int:
+        """How many keys there are with ``start <= key < stop``; the documents are not gone through."""
+        below: int = self.entries.bisect_left(start)
+        up_to: int = len(self.entries) if stop is None else self.entries.bisect_left(stop)
+        return max(0, up_to - below)
 
     def check(self) -> None:
         keys = list(self.entries)

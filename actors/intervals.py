@@ -70,6 +70,30 @@ class Intervals(Generic[T]):
     def stab(self, key: IndexKey) -> dict[T, None]:
         """Owners of every range with ``start <= key < stop``, each once."""
         found: dict[T, None] = dict(self.points.get(key, {}))
+        if self.root is not None:
+            for node in self.around(key):
+                found.update(node.owners)
+        return found
+
+    def crossed(self, old: IndexKey | None, new: IndexKey | None) -> dict[T, None]:
+        """Owners of every range that holds exactly one of the two keys, each once."""
+        if old == new:
+            return {}
+        if old is None or new is None:
+            key = new if old is None else old
+            return {} if key is None else self.stab(key)
+        found: dict[T, None] = {}
+        for key in (old, new):
+            found.update(self.points.get(key, {}))
+        were, are = self.around(old), self.around(new)
+        for node in (*were, *are):
+            if (node in were) is not (node in are):
+                found.update(node.owners)
+        return found
+
+    def around(self, key: IndexKey) -> dict[Node[T], None]:
+        """Every node of the tree whose range holds the key."""
+        found: dict[Node[T], None] = {}
         stack = [self.root]
         while stack:
             node = stack.pop()
@@ -78,7 +102,7 @@ class Intervals(Generic[T]):
             stack.append(node.left)
             if node.start <= key:
                 if key < node.stop:
-                    found.update(node.owners)
+                    found[node] = None
                 stack.append(node.right)
         return found
 

@@ -6,11 +6,19 @@ carried out by `runtime`, in order, after the actor has returned.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 from attrs import frozen
 
 from ..log.entry import LSN, Cause, Entry, KeyRange, Kind, Timestamp
 from .tail import Committed
-from .version import Change
+from .version import Change, Version
+
+Merge = Callable[[Version], tuple[Change, bytes]]
+"""Does a write anew, to the newest version of its document: the change from that one on, and the
+canonical CBOR of the new document.  Raises CannotMerge if that version does not allow it."""
+NO_MERGES: Mapping[tuple[str, str], Merge] = MappingProxyType({})
 
 
 @frozen(eq=False)
@@ -41,6 +49,9 @@ class Commit:
     request: int | None
     now: Timestamp
     """The wall clock; the entry's timestamp is never behind it nor behind an earlier entry."""
+    merges: Mapping[tuple[str, str], Merge] = NO_MERGES
+    """By table and id, for those of ``changes`` whose document was not read: if somebody changed it
+    after the snapshot, the write is done anew instead of being a conflict."""
 
 
 @frozen

@@ -8,13 +8,14 @@ A live query is stale from the first commit that wrote into what it had read.  A
 not stale is the result at every LSN from its own up to `position`.
 
 Invariants
-    * The ranges of every evaluated live query stand in the intervals, and no others do.
+    * The ranges of every evaluated live query stand in the intervals, and no others do: those of
+      which only the keys were read in `counted`, all others in `intervals`.
     * A live query without watchers is forgotten.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
 from attrs import Factory, define
@@ -47,6 +48,7 @@ class Subscriptions(Generic[K, R, W]):
     position: LSN
     queries: dict[K, LiveQuery[K, R, W]] = Factory(dict)
     intervals: dict[IndexName, Intervals[K]] = Factory(dict)
+    counted: dict[IndexName, Intervals[K]] = Factory(dict)
 
     def watch(self, key: K, watcher: W) -> LiveQuery[K, R, W]:
         """Add a watcher; the live query it now shares."""
@@ -64,56 +66,56 @@ class Subscriptions(Generic[K, R, W]):
             self.place(query, ())
             del self.queries[key]
 
-    def follow(self, tail: Tail) -> Iterator[W]:
+    def follow(self, tail: Tail) -> tuple[W, ...]:
         """Catch up with the newest commit; whom to wake, each as often as a query of his fell."""
         if not tail.holds_after(self.position):
             # What was missed cannot be known any more: everything may have changed.
             self.position = tail.head
-            yield from self.invalidate_all()
-            return
+            return self.invalidate(self.queries.values())
+        woken: list[W] = []
         for committed in tail.after(self.position):
-            yield from self.apply(committed)
+            woken += self.apply(committed)
+        return tuple(woken)
 
-    def apply(self, committed: Committed) -> Iterator[W]:
+    def apply(self, committed: Committed) -> tuple[W, ...]:
         assert committed.entry.lsn == self.position + 1, (committed.entry.lsn, self.position)
         self.position = committed.entry.lsn
         hit: dict[K, None] = {}
         for change in committed.changes:
             for name, old, new in change.keys:
                 intervals = self.intervals.get(name)
-                if intervals is None:
-                    continue
-                if old is not None:
-                    hit.update(intervals.stab(old))
-                if new is not None and new != old:
-                    hit.update(intervals.stab(new))
-        for key in hit:
-            yield from self.invalidate(self.queries[key])
+                if intervals is not None:
+                    if old is not None:
+                        hit.update(intervals.stab(old))
+                    if new is not None and new != old:
+                        hit.update(intervals.stab(new))
+                if old != new and name in self.counted:
+                    hit.update(self.counted[name].crossed(old, new))
+        return self.invalidate([self.queries[key] for key in hit]) if hit else ()
 
-    def invalidate(self, query: LiveQuery[K, R, W]) -> Iterator[W]:
-        if not query.stale:
-            query.stale = True
-            yield from query.watchers
+    def invalidate(self, queries: Iterable[LiveQuery[K, R, W]]) -> tuple[W, ...]:
+        woken: list[W] = []
+        for query in queries:
+            if not query.stale:
+                query.stale = True
+                woken += query.watchers
+        return tuple(woken)
 
-    def invalidate_all(self) -> Iterator[W]:
-        """Every live query must run again: the code, or history itself, is another."""
-        for query in self.queries.values():
-            yield from self.invalidate(query)
+    def restart(self, position: LSN) -> tuple[W, ...]:
+        """Go on from ``position`` with the same live queries and watchers, and nothing remembered of
+        what they read: commits were taken back, are read in a new way, or could not be followed.
 
-    def restart(self, position: LSN) -> Iterator[W]:
-        """Commits were taken back, or are read in a new way: go on from ``position``."""
+        Everybody is to be woken: who was told already that a query is stale may have been told of a
+        commit that was taken back since.
+        """
         self.position = position
-        for query in self.queries.values():
-            query.evaluated = min(query.evaluated, position)
-        yield from self.invalidate_all()
+        self.intervals, self.counted = {}, {}
+        self.queries = {key: LiveQuery(key, query.watchers) for key, query in self.queries.items()}
+        return self.watchers()
 
-    def rebuilt(self, position: LSN) -> Subscriptions[K, R, W]:
-        """The same live queries and watchers, with nothing remembered of what they read."""
-        fresh: Subscriptions[K, R, W] = Subscriptions(position)
-        for key, query in self.queries.items():
-            for watcher in query.watchers:
-                fresh.watch(key, watcher)
-        return fresh
+    def watchers(self) -> tuple[W, ...]:
+        """Everybody, each as often as he watches a query."""
+        return tuple([watcher for query in self.queries.values() for watcher in query.watchers])
 
     def evaluated(self, key: K, lsn: LSN, ranges: tuple[KeyRange, ...], result: R) -> None:
         """``result`` is what the query gives as of ``lsn``, having read ``ranges``."""
@@ -129,25 +131,31 @@ class Subscriptions(Generic[K, R, W]):
         was, will_be = frozenset(old), frozenset(new)
         for key_range in old:
             if key_range not in will_be:
-                self.intervals[key_range.index].discard(key_range, query.key)
+                self.held(key_range).discard(key_range, query.key)
         for key_range in new:
             if key_range not in was:
-                self.intervals.setdefault(key_range.index, Intervals()).add(key_range, query.key)
+                self.held(key_range).add(key_range, query.key)
         query.ranges = new
+
+    def held(self, key_range: KeyRange) -> Intervals[K]:
+        """Where ranges of that index and sort stand."""
+        by_index = self.counted if key_range.keys_only else self.intervals
+        return by_index.setdefault(key_range.index, Intervals())
 
     def check(self) -> None:
         placed = {
-            (name, start, stop, key)
-            for name, intervals in self.intervals.items()
+            (name, start, stop, keys_only, key)
+            for keys_only, by_index in ((False, self.intervals), (True, self.counted))
+            for name, intervals in by_index.items()
             for start, stop, key in intervals.ranges()
         }
         wanted = {
-            (key_range.index, *bounds(key_range), query.key)
+            (key_range.index, *bounds(key_range), key_range.keys_only, query.key)
             for query in self.queries.values()
             for key_range in query.ranges
         }
         assert placed == wanted, placed ^ wanted
-        for intervals in self.intervals.values():
+        for intervals in (*self.intervals.values(), *self.counted.values()):
             intervals.check()
         assert all(query.watchers for query in self.queries.values())
         assert all(query.evaluated <= self.position for query in self.queries.values())

@@ -27,7 +27,7 @@ class Supervisor:
     failure: CommitterFailed | None = None
     failed: trio.Event = Factory(trio.Event)
 
-    def follower_failed(self, name: str, error: Exception, rebuild: Callable[[], None]) -> None:
+    def follower_failed(self, name: str, error: Exception, rebuild: Callable[[], object]) -> None:
         """Rebuild the follower, or give up if that has not helped."""
         self.rebuilds[name] = self.rebuilds.get(name, 0) + 1
         logger.error("%s failed and is rebuilt from the log", name, exc_info=error)

@@ -1,13 +1,14 @@
 """One table: the newest version of each document, and its indexes.
 
 Invariants
-    * Every version stands in every index under exactly one key.
+    * Every version stands in every index under exactly one key; in ``by_id`` that is its id.
     * Changes are applied in the order of their entries and undone in the opposite order.
 """
 
 from __future__ import annotations
 
 from attrs import define
+from sortedcontainers import SortedDict
 
 from ..log.entry import BEFORE_FIRST, LSN
 from .definition import BY_ID, TableDefinition
@@ -20,12 +21,24 @@ class Table:
     definition: TableDefinition
     versions: dict[str, Version]
     indexes: dict[str, Index]
-    """By name; ``by_id`` is `versions` itself."""
+    """By name; ``by_id`` only from the first time that somebody asks for its order (`index`)."""
 
     @classmethod
     def empty(cls, definition: TableDefinition) -> Table:
         names = [name for name in definition.indexes if name.index != BY_ID]
         return cls(definition, {}, {name.index: Index(name) for name in names})
+
+    def index(self, name: str) -> Index:
+        """The index of that name.  Raises KeyError if the table has no such index.
+
+        To find a document by its id `versions` is enough, and most tables are never read in the order
+        of ids.  The first to ask pays for sorting them; from then on each change moves its key.
+        """
+        index = self.indexes.get(name)
+        if index is None and name == BY_ID:
+            entries = SortedDict({id.encode(): version for id, version in self.versions.items()})
+            index = self.indexes[BY_ID] = Index(self.definition.indexes[0], entries)
+        return self.indexes[name] if index is None else index
 
     def change(self, id: str, new: Version | None) -> Change:
         """What it means for this table that ``id`` becomes ``new``."""
@@ -49,7 +62,7 @@ class Table:
         else:
             self.versions[id] = version
         for name, old, new in keys:
-            if name == BY_ID:
+            if name == BY_ID and BY_ID not in self.indexes:
                 continue
             if old is not None and old != new:
                 self.indexes[name].remove(old)
@@ -62,3 +75,5 @@ class Table:
             index.check()
             assert len(index.entries) == len(self.versions), (name, len(index.entries))
             assert all(self.versions[v.id] is v for v in index.entries.values()), name
+        if BY_ID in self.indexes:
+            assert all(key == version.id.encode() for key, version in self.indexes[BY_ID].entries.items())

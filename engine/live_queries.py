@@ -58,26 +58,14 @@ class LiveQueries(Generic[W]):
         if self.subscriptions.position == runtime.tail.head:
             return ()
         try:
-            return tuple(self.subscriptions.follow(runtime.tail))
+            return self.subscriptions.follow(runtime.tail)
         except Exception as error:
-            runtime.supervisor.follower_failed("subscriptions", error, self.rebuild)
-            return self.watchers()
-
-    def rebuild(self) -> None:
-        self.subscriptions = self.subscriptions.rebuilt(self.executor.runtime.tail.head)
+            runtime.supervisor.follower_failed("subscriptions", error, self.restart)
+            return self.subscriptions.watchers()
 
     def restart(self) -> tuple[W, ...]:
-        """Nothing that was evaluated counts any more: whom to wake.
-
-        That is everybody: who was told already that a query is stale may have been told of a commit
-        that was taken back since.
-        """
-        for _ in self.subscriptions.restart(self.executor.runtime.tail.head):
-            pass  # It does its work while it is gone through.
-        return self.watchers()
-
-    def watchers(self) -> tuple[W, ...]:
-        return tuple(w for query in self.subscriptions.queries.values() for w in query.watchers)
+        """Nothing that was evaluated counts any more: whom to wake, which is everybody."""
+        return self.subscriptions.restart(self.executor.runtime.tail.head)
 
     def result(self, key: QueryKey) -> QueryResult:
         """The result as of the newest commit, which `follow` must have reached."""

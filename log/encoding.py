@@ -1,8 +1,9 @@
 """Entries as bytes: canonical CBOR, exactly one encoding for each entry.
 
 An entry is a CBOR array of its fields in the order of ``Entry``; causes, ranges and writes are
-arrays too.  There are no maps, no tags, no floats and no lengths left open.  ``decode`` accepts
-only what ``encode`` makes, so the hash of the bytes is the identity of the entry.
+arrays too; a range of which only the keys were read ends with ``true``, any other has no such
+element.  There are no maps, no tags, no floats and no lengths left open.  ``decode`` accepts only
+what ``encode`` makes, so the hash of the bytes is the identity of the entry.
 """
 
 from __future__ import annotations
@@ -40,7 +41,12 @@ def encode(entry: Entry) -> bytes:
             entry.clock,
             entry.seed,
             entry.snapshot,
-            [(read.index.table, read.index.index, read.start, read.stop) for read in entry.reads],
+            [
+                (read.index.table, read.index.index, read.start, read.stop, True)
+                if read.keys_only
+                else (read.index.table, read.index.index, read.start, read.stop)
+                for read in entry.reads
+            ],
             [(write.table, write.id, write.previous, write.document) for write in entry.writes],
             entry.result_digest,
             entry.result,
@@ -125,14 +131,17 @@ def _cause(value: object) -> Cause:
 
 
 def _range(value: object) -> KeyRange:
-    table, index, start, stop = _array(value, 4, "range")
+    keys_only = isinstance(value, list) and len(value) == 5
+    table, index, start, stop, *flag = _array(value, 5 if keys_only else 4, "range")
     if not (isinstance(table, str) and isinstance(index, str)):
         raise Malformed("a range names its index with two texts")
     if not (isinstance(start, bytes) and _is_bytes_or_none(stop)):
         raise Malformed("a range goes from bytes to bytes")
     if not (stop is None or start < stop):
         raise Malformed("an empty range reads nothing")
-    return KeyRange(IndexName(table, index), start, stop)
+    if keys_only and flag[0] is not True:
+        raise Malformed("a range of which only the keys were read ends with true")
+    return KeyRange(IndexName(table, index), start, stop, keys_only)
 
 
 def _write(value: object) -> Write:

@@ -56,12 +56,23 @@ class KeyRange:
     index: IndexName
     start: IndexKey
     stop: IndexKey | None
+    keys_only: bool = False
+    """Only which keys are there was looked at, not the documents: a change whose old and new key are
+    both inside, or both outside, does not touch it."""
 
     def __attrs_post_init__(self) -> None:
         assert self.stop is None or self.start < self.stop, "an empty range reads nothing"
 
     def __contains__(self, key: IndexKey) -> bool:
         return self.start <= key and (self.stop is None or key < self.stop)
+
+    def touched(self, old: IndexKey | None, new: IndexKey | None) -> bool:
+        """Whether what was read is another thing once a document's key goes from ``old`` to ``new``."""
+        was_inside = old is not None and old in self
+        if was_inside and not self.keys_only:
+            return True
+        is_inside = new is not None and new in self
+        return is_inside is not was_inside
 
 
 @frozen
@@ -71,7 +82,8 @@ class Write:
     table: str
     id: str
     previous: LSN
-    """Entry that wrote the version before this one; 0 if there was none."""
+    """Entry that wrote the version before this one; 0 if there was none.  It may be newer than the
+    snapshot, if the write was merged into a version that the transaction had not read."""
     document: bytes | None
     """Canonical CBOR of the whole document, system fields included; None is a tombstone."""
 

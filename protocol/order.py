@@ -7,6 +7,8 @@ can be the beginning of another (of a text that goes on with a zero), but the ot
 with FF, and no key starts with that.  So keys of several fields may simply be joined: an index
 entry is the keys of its fields one after another, and entries sort field by field.
 
+``decode_keys`` goes the other way, for whoever shows a key to people or hands it out as a cursor.
+
 Numbers follow the total order of IEEE 754 (-NaN < -Inf < ... < -0 < +0 < ... < +Inf < +NaN),
 strings their code points, arrays and objects their items, the shorter first.
 """
@@ -17,12 +19,15 @@ import struct
 from math import copysign
 from typing import Final
 
+from msgspec import UNSET, UnsetType
+
 from .errors import InvalidValue
-from .values import Int64, Value, check_depth, normalize, refuse
+from .values import Int64, Value, check_depth, normalize, number, refuse
 
 UNDEFINED_KEY: Final = b"\x01"
 """Sort key of a field that is missing."""
 
+_UNDEFINED_TAG = UNDEFINED_KEY[0]
 _NULL = b"\x03"
 _INT64_ZERO_TAG = 0x08
 _FLOAT_TAG = 0x0D
@@ -34,14 +39,20 @@ _ARRAY = b"\x12"
 _OBJECT = b"\x15"
 _END = b"\x00"
 _ESCAPED_ZERO = b"\x00\xff"
+_CONSTANTS: dict[bytes, Value] = {_NULL: None, _FALSE: False, _TRUE: True}
 _EMPTY_NAME = b"\x00\xff"
 """An empty field name is written unlike the end of the object, and sorts after it."""
 
 _TAGGED_FLOAT = struct.Struct(">Bd")
 _TAGGED_BITS = struct.Struct(">BQ")
+_INT64_WIDTHS = {
+    _INT64_ZERO_TAG + sign * distance: 2 ** (distance - 1) for distance in (1, 2, 3, 4) for sign in (-1, 1)
+}
+"""Bytes that follow each tag of an Int64."""
 _BITS = struct.Struct(">Q")
 _FLOAT = struct.Struct(">d")
 _ALL_BITS = 2**64 - 1
+_SIGN_BIT = 2**63
 
 
 def sort_key(value: Value) -> bytes:
@@ -51,6 +62,31 @@ def sort_key(value: Value) -> bytes:
     except (InvalidValue, UnicodeEncodeError):
         normalize(value)  # Raises the same again, with the place inside the value.
         raise
+
+
+def decode_keys(keys: bytes) -> list[Value | UnsetType]:
+    """The values whose sort keys, joined, are ``keys``; `UNSET` for a missing field.
+
+    Numbers come in normal form, but for a NaN, which keeps its bits.  Raise ``InvalidValue`` for
+    bytes that no values have as their keys.
+    """
+    values: list[Value | UnsetType] = []
+    position = 0
+    try:
+        while position < len(keys):
+            start = position
+            if keys[position] == _UNDEFINED_TAG:
+                values.append(UNSET)
+                position += 1
+                continue
+            value, position = _decode(keys, position, 0)
+            # Longer forms of an Int64, names out of order: one comparison refuses all of them.
+            if _sort_key(value, 0) != keys[start:position]:
+                raise InvalidValue("$", "another key than its value has")
+            values.append(value)
+    except (InvalidValue, IndexError, UnicodeDecodeError, struct.error):
+        raise InvalidValue("$", f"bytes that are no sort key: {keys[:40].hex()}") from None
+    return values
 
 
 def after_prefix(prefix: bytes) -> bytes | None:
@@ -129,6 +165,64 @@ def _int64_key(value: Int64) -> bytes:
         distance, width = distance + 1, 2 * width
     tag = _INT64_ZERO_TAG + (distance if value > 0 else -distance)
     return bytes((tag,)) + value.to_bytes(width, "big", signed=True)
+
+
+def _decode(keys: bytes, position: int, around: int) -> tuple[Value, int]:
+    """The value whose key begins at ``position``, and where the key ends."""
+    tag = keys[position : position + 1]
+    position += 1
+    if tag in (_STRING, _BYTES):
+        content, position = _decode_content(keys, position)
+        return (content.decode() if tag == _STRING else content), position
+    if tag in (_ARRAY, _OBJECT):
+        check_depth(around)
+        return _decode_items(keys, position, around) if tag == _ARRAY else _decode_fields(keys, position, around)
+    if tag in _CONSTANTS:
+        return _CONSTANTS[tag], position
+    if tag[0] == _FLOAT_TAG:
+        return _decode_number(_BITS.unpack_from(keys, position)[0]), position + 8
+    if tag[0] == _INT64_ZERO_TAG:
+        return Int64(0), position
+    width = _INT64_WIDTHS.get(tag[0])
+    if width is None:
+        raise InvalidValue("$", f"no value has a sort key that begins with {tag.hex()}")
+    return Int64(int.from_bytes(keys[position : position + width], "big", signed=True)), position + width
+
+
+def _decode_content(keys: bytes, start: int) -> tuple[bytes, int]:
+    """What stands before the next zero that is an end, and where it ends."""
+    end = keys.find(_END, start)
+    while end >= 0 and keys[end : end + 2] == _ESCAPED_ZERO:
+        end = keys.find(_END, end + 2)
+    if end < 0:
+        raise InvalidValue("$", "a sort key without its end")
+    return keys[start:end].replace(_ESCAPED_ZERO, _END), end + 1
+
+
+def _decode_items(keys: bytes, position: int, around: int) -> tuple[Value, int]:
+    items: list[Value] = []
+    while keys[position] != _END[0]:
+        item, position = _decode(keys, position, around + 1)
+        items.append(item)
+    return items, position + 1
+
+
+def _decode_fields(keys: bytes, position: int, around: int) -> tuple[Value, int]:
+    fields: dict[str, Value] = {}
+    while True:
+        if keys[position : position + 2] == _EMPTY_NAME:
+            name, position = b"", position + 2
+        elif keys[position] == _END[0]:
+            return fields, position + 1
+        else:
+            name, position = _decode_content(keys, position)
+        fields[name.decode()], position = _decode(keys, position, around + 1)
+
+
+def _decode_number(bits: int) -> Value:
+    bits ^= _SIGN_BIT if bits & _SIGN_BIT else _ALL_BITS
+    value: float = _FLOAT.unpack(_BITS.pack(bits))[0]
+    return value if value != value else number(value)
 
 
 def _rank(value: Value) -> int:

@@ -16,11 +16,14 @@ from relive.engine.log_thread import LogThread
 from relive.log.entry import BEFORE_FIRST, LSN, NO_HASH, Cause, Entry, IndexName, KeyRange, Kind, Timestamp, Write
 from relive.log.log import Log
 from relive.log.memory import MemoryStorage
+from relive.protocol.order import sort_key
 
 NOW = 1_700_000_000_000_000_000
 TABLE = "notes"
 BY_RANK = IndexName(TABLE, "by_rank")
 BY_ID_NAME = IndexName(TABLE, BY_ID)
+CREATED = 1_700_000_000_000.5
+"""Creation time of every document, in milliseconds."""
 DEPLOYMENT = b"deployment-no-01"
 
 Ranks = Mapping[str, int | None]
@@ -33,7 +36,12 @@ def body_of(id: str, rank: int) -> bytes:
 
 def key_of(id: str, rank: int) -> bytes:
     """Where a document stands in ``by_rank``."""
-    return rank.to_bytes(2, "big") + id.encode()
+    return sort_key(rank) + suffix_of(id)
+
+
+def suffix_of(id: str) -> bytes:
+    """Where a document stands in ``by_creation_time``, and what ends its keys in other indexes."""
+    return sort_key(CREATED) + sort_key(id)
 
 
 def body_of_version(version: Version | None) -> bytes | None:
@@ -51,7 +59,7 @@ def decode(body: bytes) -> Version:
 def keys(document: object) -> tuple[bytes, ...]:
     assert isinstance(document, tuple)
     id, rank = document
-    return id.encode(), b"t" + id.encode(), key_of(id, rank)
+    return id.encode(), suffix_of(id), key_of(id, rank)
 
 
 def definition(name: str) -> TableDefinition:
@@ -59,9 +67,9 @@ def definition(name: str) -> TableDefinition:
     return TableDefinition(name, tuple(IndexName(name, index) for index in names), decode, keys)
 
 
-def ranks(start: int, stop: int | None) -> KeyRange:
+def ranks(start: int, stop: int | None, *, keys_only: bool = False) -> KeyRange:
     """Every document with ``start <= rank < stop``."""
-    return KeyRange(BY_RANK, start.to_bytes(2, "big"), None if stop is None else stop.to_bytes(2, "big"))
+    return KeyRange(BY_RANK, sort_key(start), None if stop is None else sort_key(stop), keys_only)
 
 
 def by_id(id: str) -> KeyRange:
@@ -196,6 +204,7 @@ class Machine:
     def check(self) -> None:
         self.runtime.tables.check()
         self.runtime.committer.check()
+        self.runtime.gate.check()
         assert self.runtime.tables.position == self.runtime.tail.head
 
 

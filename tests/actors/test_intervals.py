@@ -43,6 +43,28 @@ def test_a_stab_finds_the_owners_of_every_range_that_holds_the_key(
     assert sorted(intervals.ranges()) == sorted((r.start, r.stop or INFINITY, owner) for r, owner in left)
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(key_ranges(), st.integers(0, 3)), max_size=20),
+    st.lists(st.tuples(st.none() | keys, st.none() | keys), min_size=1, max_size=10),
+)
+def test_a_key_that_moves_crosses_the_ranges_that_hold_it_only_before_or_only_after(
+    held: list[tuple[KeyRange, int]], moves: list[tuple[bytes | None, bytes | None]]
+) -> None:
+    intervals: Intervals[int] = Intervals()
+    for key_range, owner in held:
+        intervals.add(key_range, owner)
+    starts = [key_range.start for key_range, _ in held]
+
+    for old, new in [*moves, *zip(starts, reversed(starts), strict=True)]:
+        expected = {
+            owner
+            for key_range, owner in held
+            if (old is not None and old in key_range) != (new is not None and new in key_range)
+        }
+        assert set(intervals.crossed(old, new)) == expected
+
+
 def test_the_shape_depends_on_the_ranges_alone() -> None:
     held = [KeyRange(INDEX, bytes([start]), bytes([start + 9])) for start in range(100)]
     one, other = Intervals[int](), Intervals[int]()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from relive.actors.subscriptions import Subscriptions
 from relive.actors.tables import Tables
 from relive.actors.tail import Tail
-from relive.log.entry import LSN, IndexName, KeyRange, Timestamp
+from relive.actors.version import KeyChange
+from relive.log.entry import LSN, KeyRange, Timestamp
 
 from .samples import NOW, by_id, changes_of, committed, definition, ranks
 
@@ -21,10 +23,18 @@ read_sets = st.lists(
         ids.map(by_id),
         st.tuples(st.integers(0, 5), st.integers(1, 3)).map(lambda pair: ranks(pair[0], pair[0] + pair[1])),
         st.just(ranks(3, None)),
-    ),
+    ).flatmap(lambda read: st.sampled_from([read, evolve(read, keys_only=True)])),
     max_size=3,
 )
 Live = Subscriptions[str, int, str]
+
+
+def touches(moved: KeyChange, read: KeyRange) -> bool:
+    """The definition: a document that was read, or the presence of a key."""
+    if moved.name != read.index:
+        return False
+    inside = [key is not None and key in read for key in (moved.old, moved.new)]
+    return inside[0] != inside[1] if read.keys_only else any(inside)
 
 
 class LiveQueries(RuleBasedStateMachine):
@@ -40,8 +50,8 @@ class LiveQueries(RuleBasedStateMachine):
         self.ranges: dict[str, tuple[KeyRange, ...]] = {}
         self.fresh: set[str] = set()
         self.watchers: dict[str, list[str]] = {}
-        self.behind: list[set[tuple[IndexName, bytes]]] = []
-        """Keys written by commits that are not followed yet."""
+        self.behind: list[list[KeyChange]] = []
+        """What each commit that is not followed yet did to keys."""
         self.lost = False
         """Some of them are not held any more."""
         self.count = 0
@@ -69,9 +79,7 @@ class LiveQueries(RuleBasedStateMachine):
         done = committed(self.tail.head + 1, changes, ts=self.tail.head_ts + 1)
         self.tables.apply(done)
         self.tail.push(done)
-        self.behind.append(
-            {(k.name, key) for c in changes for k in c.keys for key in (k.old, k.new) if key is not None}
-        )
+        self.behind.append([moved for change in changes for moved in change.keys])
 
     @rule(target=watching, pair=consumes(watching), read=read_sets)
     def evaluate(self, pair: tuple[str, str], read: list[KeyRange]) -> Any:
@@ -93,23 +101,24 @@ class LiveQueries(RuleBasedStateMachine):
         if self.lost:
             fallen = set(self.fresh)
         else:
-            written = set().union(*self.behind)
             fallen = {
                 query
                 for query in self.fresh
-                if any(key in read for read in self.ranges[query] for name, key in written if name == read.index)
+                if any(touches(moved, read) for read in self.ranges[query] for done in self.behind for moved in done)
             }
-        woken = list(self.live.follow(self.tail))
+        woken = self.live.follow(self.tail)
         self.behind, self.lost = [], False
         self.fresh -= fallen
 
         assert sorted(woken) == sorted(watcher for query in fallen for watcher in self.watchers[query])
 
-    @precondition(lambda self: not self.behind)
     @rule()
-    def rebuild(self) -> None:
-        self.live = self.live.rebuilt(self.live.position)
+    def restart(self) -> None:
+        woken = self.live.restart(self.tail.head)
+        self.behind, self.lost = [], False
         self.fresh.clear()
+
+        assert sorted(woken) == sorted(watcher for watchers in self.watchers.values() for watcher in watchers)
 
     @invariant()
     def stale_is_exactly_what_was_written(self) -> None:
@@ -136,6 +145,26 @@ def apply(live: Live, tables: Tables, **wanted: int | None) -> list[str]:
     done = committed(tables.position + 1, changes_of(tables, wanted))
     tables.apply(done)
     return list(live.apply(done))
+
+
+def test_who_looked_only_at_the_keys_is_woken_when_one_comes_or_goes() -> None:
+    live, tables = watched("one")
+    live.evaluated("query", LSN(0), (ranks(1, 3, keys_only=True), ranks(5, 7, keys_only=True)), 1)
+
+    assert apply(live, tables, a=8, b=1) == ["one"]
+    for wanted, woken in (({"b": 2}, []), ({"a": 9}, []), ({"b": 1}, []), ({"b": 5}, ["one"])):
+        live.evaluated("query", tables.position, (ranks(1, 3, keys_only=True), ranks(5, 7, keys_only=True)), 1)
+        assert apply(live, tables, **wanted) == woken
+
+
+def test_after_a_restart_nothing_is_remembered_of_what_was_read() -> None:
+    live, tables = watched("one")
+    live.evaluated("query", LSN(0), (ranks(1, 3), ranks(1, 3, keys_only=True)), 1)
+    live.restart(LSN(0))
+    live.check()
+
+    assert (live.queries["query"].ranges, live.queries["query"].result) == ((), None)
+    assert apply(live, tables, a=1) == []
 
 
 def test_a_live_query_falls_once_and_wakes_all_who_watch_it() -> None:
@@ -173,6 +202,6 @@ def test_after_commits_were_taken_back_everything_starts_over() -> None:
     apply(live, tables, a=9)
     live.evaluated("query", LSN(1), (ranks(1, 3),), 2)
 
-    assert list(live.restart(LSN(0))) == ["one"]
+    assert live.restart(LSN(0)) == ("one",)
     live.check()
     assert live.position == 0

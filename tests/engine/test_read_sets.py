@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relive.actors.committer import overlap
 from relive.actors.definition import BY_CREATION_TIME, BY_ID
 from relive.actors.errors import Conflict
 from relive.actors.subscriptions import Subscriptions
+from relive.actors.validation import overlap
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.schema import Document
 from relive.log.entry import IndexName, KeyRange

@@ -1,0 +1,52 @@
+"""Keys of an index as people read them: the values of the fields, not their bytes."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, UnsetType
+
+from ..log.entry import IndexKey, IndexName
+from ..protocol import json
+from ..protocol.errors import InvalidValue
+from ..protocol.order import decode_keys
+from ..protocol.values import Value
+from .definition import BY_ID
+
+BEYOND = b"\xff"
+"""Ends a bound that lies behind everything that begins with what stands before it."""
+
+
+def key_text(index: IndexName, key: IndexKey) -> str:
+    """The key of a document, as ``["general", ...]``: creation time and id, which end it, are left out."""
+    values = values_of(index, key)
+    if values is None:
+        return key.hex()
+    if index.index == BY_ID:
+        return f"[{value_text(values[0])}]"
+    # What is ordered by creation time alone has nothing else to show.
+    return f"[{', '.join(map(value_text, values[:-2] or values[:1]))}, ...]"
+
+
+def bound_text(index: IndexName, bound: IndexKey) -> str:
+    """Where a range begins or ends, as ``["general"]``."""
+    values = values_of(index, bound)
+    return bound.hex() if values is None else f"[{', '.join(map(value_text, values))}]"
+
+
+def values_of(index: IndexName, key: IndexKey) -> list[Value | UnsetType] | None:
+    """The values that make up a key or a bound; None if its bytes are of no values."""
+    if index.index == BY_ID:
+        return [key.decode(errors="replace")]
+    for whole in (key, key.removesuffix(BEYOND)):
+        try:
+            return decode_keys(whole)
+        except InvalidValue:
+            continue
+    return None
+
+
+def value_text(value: Value | UnsetType) -> str:
+    return "undefined" if value is UNSET else json.encode_clean(value).decode()
+
+
+def shortened(text: str, chars_max: int) -> str:
+    return text if len(text) <= chars_max else f"{text[: chars_max - 3]}..."
