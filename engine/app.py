@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from ..protocol import paths
 from ..protocol.errors import InvalidPath
@@ -25,8 +25,9 @@ from .determinism import driver, lint
 from .determinism import frozen as frozen_state
 from .endpoint import Endpoint, endpoint_of
 from .errors import AppInvalid
-from .functions import Function
-from .schema import INDEXES_PER_TABLE_MAX, Document
+from .functions import AnyFunction, Function
+from .indexes import INDEXES_PER_TABLE_MAX
+from .schema import Document
 from .shapes import ObjectOf, check_supported, object_shape
 
 logger = logging.getLogger("relive")
@@ -51,6 +52,14 @@ class App:
     endpoints: Mapping[str, Endpoint]
     """By path, ``folder/module:function``."""
     warnings: tuple[str, ...] = ()
+    by_function: dict[AnyFunction, Endpoint] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.by_function = {endpoint.function: endpoint for endpoint in self.endpoints.values()}
+
+    def endpoint_of(self, function: object) -> Endpoint | None:
+        """Of a decorated function; None if it is none of this app."""
+        return self.by_function.get(function) if isinstance(function, Function) else None
 
 
 def load_app(folder: Path) -> App:

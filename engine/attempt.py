@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ..log.entry import KeyRange
 from .catalog import Catalog
@@ -16,7 +16,9 @@ from .determinism.reexecution import Trace
 from .endpoint import Endpoint
 from .env import Env
 from .functions import FunctionKind
+from .meta import SYSTEM, About
 from .mutation_run import MutationRun
+from .nested_calls import NestedCalls
 from .query_run import QueryRun
 from .results import log_lines
 from .table_codec import TableCodec
@@ -33,8 +35,11 @@ class Attempt:
     secret: bytes = field(repr=False)
     codecs: Mapping[str, TableCodec]
     catalog: Catalog
+    nested: NestedCalls
     open: Callable[[], Transaction]
-    name: str = ""
+    request_id: str = ""
+    endpoint: Endpoint | None = None
+    """What runs; None before the first attempt."""
     run: Run | None = None
     """Of the newest attempt; None before the first."""
     transaction: Transaction | None = None
@@ -43,7 +48,7 @@ class Attempt:
 
     def drive(self, endpoint: Endpoint, arguments: Callable[[], dict[str, Any]]) -> object:
         """Run the handler to its end, with new ``arguments`` for each start.  Raises what it raises."""
-        self.name = endpoint.path
+        self.endpoint = endpoint
         handler = endpoint.function.handler
 
         def start() -> Coroutine[object, None, object]:
@@ -53,13 +58,18 @@ class Attempt:
         return drive(start, self.begin)
 
     def begin(self) -> Run:
-        self.run = Run(self.clock(), self.env.entropy(SEED_BYTES), self.kind, self.name, self.secret)
+        endpoint, nested = self.endpoint, self.nested
+        name = endpoint.path if endpoint is not None else ""
+        self.run = Run(self.clock(), self.env.entropy(SEED_BYTES), self.kind, name, self.secret)
         self.transaction = self.open()
+        function = nested.metadata_of(endpoint) if endpoint is not None else SYSTEM.function
+        about = About(function, nested.deployment, self.request_id)
+        parts = (self.codecs, self.catalog, self.transaction, self.run, about, nested)
         if self.kind == "mutation":
-            self.mutation = MutationRun(self.codecs, self.catalog, self.transaction, self.run)
+            self.mutation = MutationRun(*parts)
             self.ctx = MutationCtx(self.mutation)
         else:
-            self.ctx = QueryCtx(QueryRun(self.codecs, self.catalog, self.transaction, self.run))
+            self.ctx = QueryCtx(QueryRun(*parts))
         return self.run
 
     def twin(self) -> Attempt:
@@ -67,7 +77,7 @@ class Attempt:
         run = self.run
         assert run is not None, "there is nothing to repeat yet"
         same = Env(lambda: run.clock_ns, lambda count: run.seed[:count])
-        return Attempt(self.kind, same, same.clock_ns, self.secret, self.codecs, self.catalog, self.open, self.name)
+        return evolve(self, env=same, clock=same.clock_ns, run=None, transaction=None, mutation=None, ctx=None)
 
     def record(self, trace: Trace) -> None:
         """What the handler read and wrote, for comparison."""
@@ -78,8 +88,20 @@ class Attempt:
                 trace.record(f"write {change.table}/{change.id}", body or b"deleted")
 
     def lines(self) -> tuple[str, ...]:
-        """What the newest attempt printed, as clients get it."""
-        return log_lines(self.run.logs) if self.run is not None and self.run.logs else ()
+        """What the newest attempt printed, as clients get it, and which limits it came near."""
+        if self.run is None:
+            return ()
+        near = self.transaction.usage.warnings() if self.transaction is not None else []
+        return log_lines([*self.run.logs, *[("WARN", text) for text in near]]) if self.run.logs or near else ()
+
+    def journal(self) -> str | None:
+        """Where the pages that the newest attempt read have ended."""
+        pages = self.transaction.pages if self.transaction is not None else None
+        return pages.journal() if pages is not None else None
+
+    def clock_read_ns(self) -> int | None:
+        """The time that the newest attempt looked at; None if it did not."""
+        return self.run.clock_ns if self.run is not None and self.run.looked_at_clock else None
 
     def reads(self) -> tuple[KeyRange, ...]:
         return self.transaction.reads() if self.transaction is not None else ()

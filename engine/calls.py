@@ -17,6 +17,8 @@ class Call:
     """Parsed JSON as the client sent it: an array that holds one object."""
     admin: bool = False
     """May call internal functions."""
+    journal: str | None = None
+    """What the same query gave the last time, so that its pages end where they did."""
 
 
 @frozen(eq=False)
@@ -35,6 +37,8 @@ class Evaluated:
     result: QueryResult
     reads: tuple[KeyRange, ...]
     lsn: LSN
+    clock_read_ns: int | None
+    """The time that the query looked at, in nanoseconds; None if it did not look."""
 
 
 @frozen(eq=False)

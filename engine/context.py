@@ -7,18 +7,68 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from .database_access import DatabaseReader, DatabaseWriter
+from .environment import Environment
+from .meta import Meta, MutationMeta
 from .mutation_run import MutationRun
 from .query_run import QueryRun
+from .usage import TransactionLimits
+
+if TYPE_CHECKING:
+    from .functions import MutationFunction, QueryFunction
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-class QueryCtx:
+class QueryCalls:
+    """Calls of other queries within this transaction."""
+
+    def __init__(self, run: QueryRun, limits: TransactionLimits | None = None, *, stale: bool = False) -> None:
+        self._run, self._limits, self._stale = run, limits, stale
+
+    @overload
+    def run_query(self, function: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
+    @overload
+    def run_query(self, function: str, args: Mapping[str, Any] = ..., /) -> Awaitable[Any]: ...
+    def run_query(self, function: Any, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """What another query of the app, internal or not, returns; what it reads, this transaction reads.
+
+        Name it as ``module:function`` to call it with an object of arguments.
+        """
+        return self._call("query", function, args, kwargs)
+
+    def _call(self, kind: str, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Awaitable[Any]:
+        nested = self._run.nested
+        assert nested is not None, "the system calls no functions"
+        return nested(self._run, kind, function, args, kwargs, self._limits, self._stale)
+
+
+class MutationCalls(QueryCalls):
+    """Calls of other functions within this transaction."""
+
+    @overload
+    def run_mutation(self, function: MutationFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
+    @overload
+    def run_mutation(self, function: str, args: Mapping[str, Any] = ..., /) -> Awaitable[Any]: ...
+    def run_mutation(self, function: Any, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        """What another mutation of the app, internal or not, returns; it is part of this transaction.
+
+        If it raises and the error is caught, what it wrote is undone and what it read stays read.
+        """
+        return self._call("mutation", function, args, kwargs)
+
+
+class QueryCtx(QueryCalls):
     """What a query sees: one snapshot of the database, a frozen clock, seeded randomness."""
 
     def __init__(self, run: QueryRun) -> None:
-        self._run = run
+        super().__init__(run)
         self._db = DatabaseReader(run)
+        self._env: Environment | None = None
 
     @property
     def db(self) -> DatabaseReader:
@@ -39,9 +89,27 @@ class QueryCtx:
         """Randomness of this transaction: replaying it gives the same."""
         return self._run.run.random
 
+    @property
+    def env(self) -> Environment:
+        """Environment variables of the deployment: ``ctx.env["API_KEY"]``, ``ctx.env.get("LEVEL", "info")``."""
+        if self._env is None:
+            self._env = Environment(self._run)
+        return self._env
 
-class MutationCtx(QueryCtx):
+    @property
+    def meta(self) -> Meta:
+        """About this function, its transaction and its deployment."""
+        return Meta(self._run.about, self._run.transaction.usage)
+
+    def with_limits(self, limits: TransactionLimits, /) -> QueryCalls:
+        """Calls that may read no more than this: ``ctx.with_limits(limits).run_query(...)``."""
+        return QueryCalls(self._run, limits)
+
+
+class MutationCtx(QueryCtx, MutationCalls):
     """What a mutation sees and does: everything it writes happens, or nothing."""
+
+    _run: MutationRun
 
     def __init__(self, run: MutationRun) -> None:
         super().__init__(run)
@@ -51,3 +119,20 @@ class MutationCtx(QueryCtx):
     def db(self) -> DatabaseWriter:
         """The database as of this transaction, and its own writes."""
         return self._writer
+
+    @property
+    def meta(self) -> MutationMeta:
+        """About this function, its transaction, its request and its deployment."""
+        return MutationMeta(self._run.about, self._run.transaction.usage)
+
+    def with_limits(self, limits: TransactionLimits, /) -> MutationCalls:
+        """Calls that may do no more than this: ``ctx.with_limits(limits).run_mutation(...)``."""
+        return MutationCalls(self._run, limits)
+
+    def on_stale_snapshot(self) -> QueryCalls:
+        """Queries of the stored data as of this transaction's snapshot, that are not part of what it read.
+
+        They never cause a conflict, do not see what this transaction wrote, and may be outdated when
+        it commits: for estimates, and for ranges that everybody writes to.
+        """
+        return QueryCalls(self._run, stale=True)

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar, overload
 
 from ..actors.version import Version
 from ..protocol import ids
 from ..protocol.errors import InvalidId, InvalidValue
 from ..protocol.values import Value, equal
-from .catalog import TABLES
 from .documents import to_value
 from .errors import DocumentInvalid, DocumentMissing, TableUnknown
 from .mutation_run import MutationRun
+from .operations import Operation
 from .query_run import QueryRun
 from .range_query import Query, whole_table
 from .schema import UNSET, Document, Id
+from .system_tables import refusal
 from .table_codec import TableCodec
 
 D = TypeVar("D", bound=Document)
@@ -78,22 +79,27 @@ class DatabaseReader:
         return codec
 
     def _find(self, id: str) -> tuple[str, Version] | None:
-        if not isinstance(id, str):
-            raise TypeError(f"an id is text, not {type(id).__name__}")
-        try:
-            table = self._run.table_named_by(ids.table_number(id))
-        except InvalidId:
-            return None
+        table = self._table_of(id)
         if table is None:
             return None
         version = self._run.transaction.get(table, id)
         return (table, version) if version is not None else None
+
+    def _table_of(self, id: str) -> str | None:
+        """The table that the id belongs to; None if it is no id, or of no table."""
+        if not isinstance(id, str):
+            raise TypeError(f"an id is text, not {type(id).__name__}")
+        try:
+            return self._run.table_named_by(ids.table_number(id))
+        except InvalidId:
+            return None
 
 
 class DatabaseWriter(DatabaseReader):
     """Reads and writes of one mutation: all of its writes happen, or none."""
 
     _run: MutationRun
+    _writes_system_tables: ClassVar[bool] = False
 
     def __init__(self, run: MutationRun) -> None:
         self._run = run
@@ -141,6 +147,25 @@ class DatabaseWriter(DatabaseReader):
         replaced: D = self._store(codec, old, value)
         return replaced
 
+    async def merge(self, id: Id[Any], /, **operations: Operation) -> None:
+        """Change fields by operations that need not know what they hold: `increment`, `maximum`...
+
+        Transactions that merge into the same document at the same time do not conflict: each operation
+        is applied to what the field holds when it is committed.  Raises DocumentMissing, DocumentInvalid.
+        """
+        table = self._table_of(id)
+        old = self._run.transaction.peek(table, id) if table is not None else None
+        if table is None or old is None:
+            raise DocumentMissing("merge", id)
+        codec, _ = self._writable(table)
+        stored = {codec.stored_names.get(name, name): operation for name, operation in operations.items()}
+        for name, operation in stored.items():
+            if name in ("_id", "_creationTime"):
+                raise DocumentInvalid(table, f"`{name}` belongs to the database and cannot be changed")
+            if not isinstance(operation, Operation):
+                raise TypeError(f"merge({name}=...) takes an operation, as increment(1); patch() sets a value")
+        self._run.merge(codec, old, stored)
+
     async def delete(self, id: Id[Any], /) -> None:
         """Remove a document.  Raises DocumentMissing if there is none."""
         table, _ = self._existing("delete", id)
@@ -166,8 +191,14 @@ class DatabaseWriter(DatabaseReader):
         value["_id"], value["_creationTime"] = before["_id"], before["_creationTime"]
         version = codec.make(value)
         # Compared as stored, defaults filled in: a patch that changes nothing is not a write.
-        if equal(codec.fields(version), before):
+        after = codec.fields(version)
+        if equal(after, before):
             return old.document
+        stored = self._run.stored(codec.name, version.id)
+        if stored is not None and stored is not old and equal(after, codec.fields(stored)):
+            # Back to what it was before this transaction.
+            self._run.forget(codec.name, version.id)
+            return stored.document
         return self._run.put_version(codec, version, value).document
 
     def _fields(self, codec: TableCodec, document: object) -> dict[str, Value]:
@@ -185,8 +216,8 @@ class DatabaseWriter(DatabaseReader):
         return found
 
     def _writable(self, name: str) -> tuple[TableCodec, int]:
-        if name == TABLES or name.startswith("_"):
-            raise DocumentInvalid(name, "system tables are read-only")
+        if name.startswith("_") and not self._writes_system_tables:
+            raise DocumentInvalid(name, refusal(name))
         return self._run.codec(name), self._run.number_for_writing(name)
 
 

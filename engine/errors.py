@@ -2,6 +2,7 @@
 
 ReliveError
 ├── ApplicationError          raised by an app for its clients; carries data
+│   └── InvalidCursor         a page was asked for with a cursor of another query
 ├── FunctionError             a call that cannot succeed as it is
 │   ├── FunctionNotFound      no such function, or it is internal
 │   ├── WrongKind             a query called as a mutation, and the like
@@ -13,6 +14,8 @@ ReliveError
 │   ├── NotUnique             `unique()` found two
 │   ├── TableUnknown / IndexUnknown
 │   └── LimitReached          a transaction read or wrote more than it may
+├── EnvironmentVariableMissing  a function asked for one that is not set
+├── EnvironmentVariableInvalid  a name, a value or all of them together that cannot be set
 ├── AppInvalid                the app's source cannot be served; names file and line
 ├── SchemaMismatch            stored documents do not fit the schema; shows the first ones
 ├── TooLongAgo                the past asked for is not held any more
@@ -35,6 +38,19 @@ class ApplicationError(ReliveError):
     def __init__(self, data: object) -> None:
         super().__init__(data)
         self.data = data
+
+
+class InvalidCursor(ApplicationError):
+    """A cursor or journal that this query did not make, or that was changed.  Start from the first page.
+
+    ``usePaginatedQuery`` knows it by its data and does so by itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"isConvexSystemError": True, "paginationError": "InvalidCursor"})
+
+    def __str__(self) -> str:
+        return "InvalidCursor: the cursor belongs to another query, or was changed. Start from the first page"
 
 
 class FunctionError(ReliveError):
@@ -154,12 +170,35 @@ class LimitReached(DatabaseError):
     what: str
     used: int
     allowed: int
+    remedy: str = "Read a smaller range of an index, or split the work over several calls"
+
+    def __str__(self) -> str:
+        return f"too many {self.what}: {self.used:,} in one transaction, {self.allowed:,} allowed. {self.remedy}"
+
+
+@define(auto_exc=True)
+class EnvironmentVariableMissing(ReliveError):
+    """A function asked for an environment variable that is not set.  Set it, or use ``ctx.env.get()``."""
+
+    name: str
 
     def __str__(self) -> str:
         return (
-            f"too many {self.what}: {self.used:,} in one transaction, {self.allowed:,} allowed. "
-            "Read a smaller range of an index, or split the work over several calls"
+            f"environment variable {self.name} is not set: set it with `relive env set {self.name} VALUE`, "
+            f'or read it with ctx.env.get("{self.name}", default)'
         )
+
+
+@define(auto_exc=True)
+class EnvironmentVariableInvalid(ReliveError):
+    """Environment variables that cannot be set like this.  Nothing was changed."""
+
+    name: str
+    """Empty if the problem is not one of a single variable."""
+    problem: str
+
+    def __str__(self) -> str:
+        return f"environment variable {self.name!r}: {self.problem}" if self.name else self.problem
 
 
 @define(auto_exc=True)

@@ -3,27 +3,34 @@
 mutate ──> seen before? ──> run ──> check the result ──> commit ──> done
                              ^                             └──> conflict: again, new clock and seed
 query  ──> run ──> result and read set
+
+A mutation whose reads keep changing underneath it is queued at the leader, the executor whose
+snapshot is always the head, and runs there alone: contention is never an error.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from typing import TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from ..actors.errors import AlreadyCommitted, CommitterFailed, Conflict, WritesRefused
-from ..actors.messages import Commit
+from ..actors.messages import Commit, Merge
 from ..actors.runtime import Runtime
 from ..log.entry import BEFORE_FIRST, LSN, Cause, Entry, Kind, Timestamp
 from ..protocol import cbor, paths
 from ..protocol.errors import InvalidPath, InvalidValue
 from ..protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
+from ..protocol.values import Value
 from .app import App
 from .arguments import Arguments
 from .attempt import Attempt
 from .calls import Call, Evaluated, Outcome, Request
 from .catalog import Catalog
+from .cursors import Cursors
 from .determinism.reexecution import Trace, run_twice
 from .endpoint import Endpoint
 from .env import Env
@@ -31,13 +38,22 @@ from .errors import FunctionError, FunctionNotFound, ReturnsValidationError, Wro
 from .failures import REQUEST_ID_BYTES, failure_of, request_id
 from .functions import FunctionKind
 from .limits import COMMIT_ATTEMPTS_MAX
+from .nested_calls import NestedCalls
 from .overlay import Overlay
+from .pagination import Pages
 from .results import encode_result
+from .system_writes import SystemHandler, Written, system_endpoint
 from .table_codec import TableCodec
 from .transaction import Transaction
+from .usage import FULL, TransactionLimits, Usage
 from .version import ENGINE_VERSION
 
+T = TypeVar("T")
+
+logger = logging.getLogger("relive")
+
 DIGEST_BYTES = 16
+NO_MERGES: Mapping[tuple[str, str], Merge] = {}
 CLOCK_STEP_NS = 1_000
 """Between one commit and the next function at least: creation times tell no less than 1/4 µs apart."""
 
@@ -52,8 +68,21 @@ class Executor:
     codecs: Mapping[str, TableCodec] = field(factory=dict)
     twice: bool = False
     """Run every function twice and compare: finds what no guard sees, at twice the price."""
+    leader: Executor | None = None
+    """Runs mutations that meet conflicts again and again; None if that is this one: then nothing can
+    be committed between its snapshot and its commit."""
+    limits: TransactionLimits = FULL
+    """Of each transaction."""
+    cursors: Cursors = field(init=False, repr=False)
+    nested: NestedCalls = field(init=False, repr=False)
+    conflicts: int = 0
+    """How often a mutation had to run again because what it had read was changed."""
     on_logs: Callable[[str, tuple[str, ...]], None] = lambda path, lines: None
     """Told what functions print: path and lines."""
+
+    def __attrs_post_init__(self) -> None:
+        self.cursors = Cursors(self.secret)
+        self.nested = NestedCalls(self.app)
 
     def query(self, call: Call, past: Overlay | None = None, past_lsn: LSN | None = None) -> Evaluated:
         """Run a query as of the newest commit, or of the past laid over it.  Never raises for what
@@ -61,20 +90,26 @@ class Executor:
         tables = self.runtime.tables
         overlay = past if past is not None else Overlay(tables)
         lsn = past_lsn if past_lsn is not None else tables.position
-        attempt = self.prepare("query", lambda: Transaction(tables, lsn, overlay))
+
+        def open() -> Transaction:
+            pages = Pages.from_journal(self.cursors, call.journal)
+            return Transaction(tables, lsn, overlay, pages, Usage(whole=self.limits))
+
+        attempt = self.prepare("query", open)
         answer: QueryResult
         try:
             endpoint = self.find(call, "query")
             value = self.run(attempt, endpoint, Arguments(call, endpoint))
-            answer = QuerySuccess(value, attempt.lines(), None)
+            answer = QuerySuccess(value, attempt.lines(), attempt.journal())
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
             failure = failure_of(error, self.app.bundle.folder)
             message = failure.message(self.fresh_request_id())
-            answer = QueryFailure(message, failure.text, failure.data, attempt.lines(), None)
+            # With the journal that it was given: when it succeeds again, its pages end where they did.
+            answer = QueryFailure(message, failure.text, failure.data, attempt.lines(), call.journal)
         self.tell(call.path, answer.log_lines)
-        return Evaluated(answer, attempt.reads(), lsn)
+        return Evaluated(answer, attempt.reads(), lsn, attempt.clock_read_ns())
 
     def mutate(self, call: Call, request: Request) -> Outcome:
         """Run a mutation and commit it.  Never raises for what the function does."""
@@ -86,12 +121,19 @@ class Executor:
             if lsn is not None:
                 return self.recorded(lsn)
             id = request_id(request.session, request.request)
-        attempt = self.prepare("mutation", lambda: Transaction.at_head(runtime.tables))
+
+        def open() -> Transaction:
+            return Transaction.at_head(runtime.tables, Pages(self.cursors), self.limits)
+
+        attempt = self.prepare("mutation", open, id)
         try:
             endpoint = self.find(call, "mutation")
             outcome = self.run_and_commit(attempt, endpoint, Arguments(call, endpoint), request, id)
         except AlreadyCommitted as known:
             return self.recorded(known.lsn)
+        except Conflict:
+            assert self.leader is not None, "nothing is committed between the head and its next commit"
+            return self.leader.mutate(call, request)
         except (CommitterFailed, KeyboardInterrupt):
             raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
@@ -107,6 +149,7 @@ class Executor:
     def run_and_commit(
         self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments, request: Request, id: str
     ) -> Outcome:
+        """Raises Conflict if its reads changed underneath it again and again."""
         encoded_arguments = cbor.encode(arguments.value)
         for left in reversed(range(COMMIT_ATTEMPTS_MAX)):
             value = self.run(attempt, endpoint, arguments)
@@ -119,12 +162,53 @@ class Executor:
                 committed = self.runtime.commit(
                     self.commit_of(attempt, endpoint, encoded_arguments, value, request, id)
                 )
-            except Conflict:
+            except Conflict as conflict:
+                what = "run again" if left else "queued to run alone"
+                logger.info("%s; %s (request %s)", conflict, what, id)
+                self.conflicts += 1
                 if not left:
                     raise
+                self.runtime.catch_up()
             else:
                 return Outcome(MutationSuccess(value, committed.ts, attempt.lines()), committed.lsn)
         raise AssertionError("unreachable")
+
+    def write(
+        self, name: str, cause: str, handler: SystemHandler[T], args: Value = None, id: str | None = None
+    ) -> Written[T]:
+        """One transaction of the system itself; its entry is of the kind ``system``.
+
+        The entry says ``name`` as its function, ``cause`` and ``id`` (that of a new request if not
+        given) as its cause, and ``args``.  Raises what the handler raises, Conflict and WritesRefused;
+        then nothing was written.
+        """
+        id = id if id is not None else self.fresh_request_id()
+        attempt, endpoint = self.prepare_write(id), system_endpoint(name, handler)
+        for left in reversed(range(COMMIT_ATTEMPTS_MAX)):
+            value: T = attempt.drive(endpoint, dict)  # type: ignore[assignment]
+            assert attempt.transaction is not None
+            if not attempt.transaction.overlay.staged:
+                return Written(value, self.runtime.tail.head)
+            request = Request(cause, None, 0)
+            commit = self.commit_of(attempt, endpoint, cbor.encode(args), b"null", request, id)
+            try:
+                committed = self.runtime.commit(evolve(commit, kind=Kind.SYSTEM))
+            except Conflict:
+                if not left:
+                    raise
+                self.runtime.catch_up()
+            else:
+                self.tell(name, attempt.lines())
+                return Written(value, committed.lsn)
+        raise AssertionError("unreachable")
+
+    def rehearse(self, name: str, handler: SystemHandler[T]) -> T:
+        """Run a handler of the system and write nothing.  Raises what it raises."""
+        value: T = self.prepare_write("").drive(system_endpoint(name, handler), dict)  # type: ignore[assignment]
+        return value
+
+    def prepare_write(self, id: str) -> Attempt:
+        return self.prepare("mutation", lambda: Transaction.at_head(self.runtime.tables, Pages(self.cursors)), id)
 
     def commit_of(
         self, attempt: Attempt, endpoint: Endpoint, arguments: bytes, value: bytes, request: Request, id: str
@@ -147,6 +231,7 @@ class Executor:
             reads=transaction.reads(),
             changes=transaction.changes(),
             documents=mutation.documents(),
+            merges=mutation.commit_merges() if mutation.merges else NO_MERGES,
             result_digest=blake2b(value, digest_size=DIGEST_BYTES).digest(),
             result=value if request.session is not None else None,
             logs=attempt.lines(),
@@ -175,8 +260,10 @@ class Executor:
         endpoint.check_result(result)
         return self.encode(endpoint, result, attempt)
 
-    def prepare(self, kind: FunctionKind, open: Callable[[], Transaction]) -> Attempt:
-        return Attempt(kind, self.env, self.clock, self.secret, self.codecs, self.catalog, open)
+    def prepare(self, kind: FunctionKind, open: Callable[[], Transaction], id: str = "") -> Attempt:
+        if self.nested.app is not self.app:
+            self.nested = NestedCalls(self.app)  # Another version has been deployed.
+        return Attempt(kind, self.env, self.clock, self.secret, self.codecs, self.catalog, self.nested, open, id)
 
     def recorded(self, lsn: LSN) -> Outcome:
         """The answer of a request that was committed before: its result and original timestamp."""

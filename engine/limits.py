@@ -9,12 +9,31 @@ RANGES_READ_MAX = 4_096
 """Index ranges, each `get` being one."""
 DOCUMENTS_WRITTEN_MAX = 16_000
 BYTES_WRITTEN_MAX = 16 * 1024 * 1024
+WARNING_RATIO = 0.8
+"""A run that used more than this part of a limit says so in its log lines."""
+CALL_DEPTH_MAX = 8
+"""Functions that call one another within a transaction, the outermost included."""
+PAGE_ROWS_MAX = 8_192
+"""Documents of one page: an array has no more items."""
+PAGE_SPLIT_RATIO = 0.75
+"""A page that read more than this part of what it may recommends to be split."""
+JOURNAL_CHARS_MAX = 256 * 1024
+"""What a client may hand back as the journal of a query."""
+QUERY_CACHE_BYTES_MAX = 64 * 1024 * 1024
+"""Results that are kept for whoever asks next, with what they have read."""
+CACHED_CLOCK_NS_MAX = 17 * 1_000_000_000
+"""How long the result of a query that looked at the clock is given to others: 17 s."""
 HANDLER_CPU_S_MAX = 1.0
 """CPU time of one handler: all clients wait while it runs."""
 HANDLER_MEMORY_BYTES_MAX = 512 * 1024 * 1024
 COMMIT_ATTEMPTS_MAX = 5
-"""Runs of one mutation whose reads change underneath it, before the conflict is reported."""
+"""Runs of one mutation whose reads change underneath it, before it is queued to run alone."""
 CONNECTIONS_MAX = 20_000
+ENVIRONMENT_VARIABLES_MAX = 512
+ENVIRONMENT_NAME_CHARS_MAX = 256
+ENVIRONMENT_VALUE_BYTES_MAX = 8 * 1024
+ENVIRONMENT_BYTES_MAX = 512 * 1024
+"""Names and values of all environment variables together."""
 OFFENDERS_SHOWN_MAX = 5
 """Documents shown when a schema does not fit the stored data."""
 MODULE_BYTES_MAX = 4 * 1024 * 1024

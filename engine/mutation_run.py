@@ -1,33 +1,76 @@
 """What one run of a mutation works with beside a query's: new ids, and what it has written.
 
-Invariant: for every staged version there is the value it was made of, and no others.
+Invariants
+    * For every staged version there is the value it was made of, and no others.
+    * A document stands in `merges` only while nothing but merges was done to it, and its content was
+      not looked at on the way.
+    * After `rollback` the transaction has written what it had written at the savepoint; what it has
+      read since stays read, for what it did next may depend on that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from math import ceil, nextafter
+from typing import TypeVar
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
-from ..actors.version import Version
+from ..actors.errors import CannotMerge
+from ..actors.messages import Merge
+from ..actors.version import Change, Version
 from ..protocol import cbor, ids
-from ..protocol.values import Value
-from .catalog import TABLES, TABLES_NUMBER
+from ..protocol.errors import InvalidValue
+from ..protocol.values import Value, equal
+from .errors import DocumentInvalid
+from .operations import Operation, apply_all
 from .query_run import QueryRun
-from .table_codec import TableCodec, untyped
+from .system_tables import CODECS, TABLES, TABLES_NUMBER
+from .table_codec import TableCodec
 
 NS_PER_DAY = 86_400 * 1_000_000_000
 INFINITY = float("inf")
 
+T = TypeVar("T")
+
+Fields = dict[str, Value]
+Steps = tuple[Mapping[str, Operation], ...]
+"""Merges into one document, in order."""
+
+
+@frozen(eq=False)
+class Before:
+    """What was staged for a document before a write."""
+
+    table: str
+    id: str
+    change: Change | None
+    value: Fields | None
+    merges: Steps | None
+
+
+@frozen(eq=False)
+class Savepoint:
+    """How far a transaction has written."""
+
+    writes: int
+    created_tables: dict[str, int]
+    documents_written: int
+    bytes_written: int
+
 
 @define(eq=False)
 class MutationRun(QueryRun):
-    values: dict[tuple[str, str], dict[str, Value]] = Factory(dict)
+    values: dict[tuple[str, str], Fields] = Factory(dict)
     """What each written document was made of, by table and id."""
+    merges: dict[tuple[str, str], Steps] = Factory(dict)
     minted: int = 0
     last_creation_time: float = 0.0
     created_tables: dict[str, int] = Factory(dict[str, int])
+    befores: list[Before] = Factory(list[Before])
+    """One for each write, the newest last; kept while a nested call may have to be rolled back."""
+    savepoints: int = 0
 
     def mint(self, number: int) -> tuple[str, float]:
         """A new id and creation time; both follow from the seed and clock of the run.
@@ -47,20 +90,85 @@ class MutationRun(QueryRun):
         """The clock and every creation time given out are at or before this."""
         return max(self.run.clock_ns, ceil(self.last_creation_time * 1e6))
 
-    def put(self, codec: TableCodec, value: dict[str, Value]) -> Version:
+    def put(self, codec: TableCodec, value: Fields) -> Version:
         """Write a document.  Raises DocumentInvalid if it does not fit its table."""
         return self.put_version(codec, codec.make(value), value)
 
-    def put_version(self, codec: TableCodec, version: Version, value: dict[str, Value]) -> Version:
+    def put_version(self, codec: TableCodec, version: Version, value: Fields) -> Version:
         """Write a document that was made of ``value`` already."""
-        self.transaction.write(codec.name, version.id, version)
-        self.values[codec.name, version.id] = value
+        self.write(codec.name, version.id, version, value)
         self.transaction.handed_out[version.id] = version
         return version
 
     def remove(self, table: str, id: str) -> None:
-        self.transaction.write(table, id, None)
-        self.values.pop((table, id), None)
+        self.write(table, id, None, None)
+
+    def stored(self, table: str, id: str) -> Version | None:
+        """The document as it was before this transaction."""
+        return self.transaction.tables.get(table, id)
+
+    def forget(self, table: str, id: str) -> None:
+        """The document is as it was before this transaction: nothing is written to it."""
+        self.write(table, id, self.stored(table, id), None)
+
+    def merge(self, codec: TableCodec, old: Version, operations: Mapping[str, Operation]) -> None:
+        """Apply operations to a document; ``old`` is what this transaction sees of it.
+
+        Raises DocumentInvalid if the document does not fit its table then.
+        """
+        key = (codec.name, old.id)
+        before = self.merges.get(key, ())
+        try:
+            value = apply_all((operations,), codec.fields(old))
+        except InvalidValue as error:
+            raise DocumentInvalid(codec.name, str(error)) from None
+        version = codec.make(value)
+        changed = not equal(codec.fields(version), codec.fields(old))
+        untouched = key not in self.transaction.points and (key not in self.transaction.overlay.staged or before)
+        if not changed or not untouched:
+            # That nothing changes, too, is something that was seen.
+            self.transaction.points[key] = None
+        if changed:
+            self.write(codec.name, old.id, version, value)
+            if untouched:
+                self.merges[key] = (*before, operations)
+
+    def write(self, table: str, id: str, version: Version | None, value: Fields | None) -> None:
+        key = (table, id)
+        if self.savepoints:
+            change = self.transaction.overlay.staged.get(key)
+            self.befores.append(Before(table, id, change, self.values.get(key), self.merges.get(key)))
+        self.transaction.write(table, id, version)
+        self.merges.pop(key, None)
+        if value is None:
+            self.values.pop(key, None)
+        else:
+            self.values[key] = value
+
+    def savepoint(self) -> Savepoint:
+        """A place to which a nested call can be rolled back; each is given up with `release`."""
+        self.savepoints += 1
+        usage = self.transaction.usage
+        return Savepoint(len(self.befores), dict(self.created_tables), usage.documents_written, usage.bytes_written)
+
+    def rollback(self, savepoint: Savepoint) -> None:
+        """Undo every write since, the newest first; reads, and what they used up, stay."""
+        overlay, usage = self.transaction.overlay, self.transaction.usage
+        while len(self.befores) > savepoint.writes:
+            before = self.befores.pop()
+            key = (before.table, before.id)
+            stored = overlay.tables.get(*key)
+            overlay.stage(*key, stored if before.change is None else before.change.new)
+            restore(self.values, key, before.value)
+            restore(self.merges, key, before.merges)
+        self.created_tables = savepoint.created_tables
+        usage.documents_written, usage.bytes_written = savepoint.documents_written, savepoint.bytes_written
+
+    def release(self) -> None:
+        self.savepoints -= 1
+        assert self.savepoints >= 0
+        if not self.savepoints:
+            self.befores.clear()
 
     def number_for_writing(self, table: str) -> int:
         """The number of a table, which a first write brings into being."""
@@ -74,7 +182,7 @@ class MutationRun(QueryRun):
     def create_table(self, table: str, number: int) -> None:
         self.created_tables[table] = number
         id, creation_time = self.mint(TABLES_NUMBER)
-        self.put(untyped(TABLES), {"_id": id, "_creationTime": creation_time, "name": table, "number": number})
+        self.put(CODECS[TABLES], {"_id": id, "_creationTime": creation_time, "name": table, "number": number})
 
     def table_named_by(self, number: int) -> str | None:
         for name, created in self.created_tables.items():
@@ -88,3 +196,30 @@ class MutationRun(QueryRun):
             cbor.encode(self.values[change.table, change.id]) if change.new is not None else None
             for change in self.transaction.changes()
         )
+
+    def commit_merges(self) -> dict[tuple[str, str], Merge]:
+        """How to make the change anew for documents that were merged into and not looked at.
+
+        Of one that was looked at later, by whichever index, the range that was read conflicts first.
+        """
+        return {key: self.merging(key, steps) for key, steps in self.merges.items()}
+
+    def merging(self, key: tuple[str, str], steps: Steps) -> Merge:
+        codec = self.codec(key[0])
+
+        def merge(newest: Version) -> tuple[Change, bytes]:
+            try:
+                value = apply_all(steps, codec.fields(newest))
+                version = codec.make(value)
+            except (InvalidValue, DocumentInvalid) as error:
+                raise CannotMerge(str(error)) from None
+            return codec.definition.change(newest.id, newest, version), cbor.encode(value)
+
+        return merge
+
+
+def restore(known: dict[tuple[str, str], T], key: tuple[str, str], was: T | None) -> None:
+    if was is None:
+        known.pop(key, None)
+    else:
+        known[key] = was

@@ -8,6 +8,8 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import Factory, define
 from sortedcontainers import SortedDict
 
@@ -70,6 +72,37 @@ class Overlay:
             keys = self.keys[index] = SortedDict(keys)
         return keys
 
+    def count(self, index: IndexName, start: IndexKey, stop: IndexKey | None) -> int:
+        """How many documents are in a range that is not empty."""
+        base = self.tables.table(index.table).index(index.index)
+        total = base.count(start, stop)
+        staged = self.ordered(index)
+        if staged is not None:
+            for key in staged.irange(start, stop, inclusive=(True, False)):
+                total += (staged[key] is not None) - (key in base.entries)
+        return total
+
+    def first_key(self, index: IndexName, start: IndexKey, stop: IndexKey | None, *, reverse: bool) -> IndexKey | None:
+        """The first key of the range, in either order; None if there is none."""
+        return next((key for key, _ in self.merged(index, start, stop, (True, False), reverse)), None)
+
+    def merged(
+        self, index: IndexName, start: IndexKey, stop: IndexKey | None, inclusive: tuple[bool, bool], reverse: bool
+    ) -> Iterator[tuple[IndexKey, Version]]:
+        """What a range holds, tables and overlay as one, in order."""
+        entries = self.tables.table(index.table).index(index.index).entries
+        base: Iterator[IndexKey] = entries.irange(start, stop, inclusive=inclusive, reverse=reverse)
+        over = self.ordered(index)
+        if over is None:
+            for key in base:
+                yield key, entries[key]
+            return
+        staged: Iterator[IndexKey] = over.irange(start, stop, inclusive=inclusive, reverse=reverse)
+        for key in merge(base, staged, reverse):
+            version = over[key] if key in over else entries[key]
+            if version is not None:
+                yield key, version
+
     def unstage(self, table: str, id: str) -> None:
         change = self.staged.pop((table, id), None)
         if change is None:
@@ -88,3 +121,24 @@ class Overlay:
                     assert self.keys[name][new_key] is change.new
                 elif old_key is not None:
                     assert self.keys[name][old_key] is None
+
+
+def merge(left: Iterator[IndexKey], right: Iterator[IndexKey], reverse: bool) -> Iterator[IndexKey]:
+    """Keys of both, in order, each once."""
+    a, b = next(left, None), next(right, None)
+    while a is not None and b is not None:
+        if a == b:
+            yield a
+            a, b = next(left, None), next(right, None)
+        elif (a < b) is not reverse:
+            yield a
+            a = next(left, None)
+        else:
+            yield b
+            b = next(right, None)
+    if a is not None:
+        yield a
+        yield from left
+    if b is not None:
+        yield b
+        yield from right

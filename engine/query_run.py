@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol
 
 from attrs import define
 
-from .catalog import TABLES, Catalog
+from .catalog import Catalog
 from .determinism.gate import Run
 from .errors import TableUnknown
+from .meta import SYSTEM, About
+from .system_tables import TABLES
 from .table_codec import TableCodec, untyped
 from .transaction import Transaction
+from .usage import TransactionLimits
+
+
+class NestedCall(Protocol):
+    """Runs another function of the app within the transaction; what it returns or raises."""
+
+    def __call__(
+        self,
+        caller: QueryRun,
+        kind: str,
+        function: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        limits: TransactionLimits | None,
+        stale: bool,
+    ) -> Awaitable[Any]: ...
 
 
 @define(eq=False)
@@ -20,6 +39,11 @@ class QueryRun:
     catalog: Catalog
     transaction: Transaction
     run: Run
+    about: About = SYSTEM
+    nested: NestedCall | None = None
+    """How functions call functions; None for transactions of the system itself."""
+    depth: int = 1
+    """How many functions are running, each called by the one before."""
 
     def codec(self, name: str) -> TableCodec:
         """How the table is read.  Raises TableUnknown if there is no such table."""

@@ -16,7 +16,8 @@ from attrs import evolve, frozen
 from ..actors.definition import BY_CREATION_TIME
 from ..log.entry import IndexKey, IndexName
 from .errors import IndexUnknown, NotUnique
-from .schema import Index1, Index2, Index3, Index4
+from .indexes import Index1, Index2, Index3, Index4
+from .pagination import Page, PaginationOptions, read_page
 from .table_codec import TableCodec, key_of
 from .transaction import Transaction
 
@@ -182,6 +183,29 @@ class Query(Generic[T]):
         if len(found) > 1:
             raise NotUnique(self.codec.name, id_of(found[0]), id_of(found[1]))
         return found[0] if found else None
+
+    async def count(self) -> int:
+        """How many there are, in time that hardly grows with the number; none of them is read.
+
+        The result depends only on which documents are in the range, not on what is in them.  With a
+        `filter` every document has to be read, and counts as read.
+        """
+        if self.tests:
+            return sum(1 for _ in self.rows())
+        return self.transaction.count(self.index_name, self.start, self.stop)
+
+    async def exists(self) -> bool:
+        """Whether there is any.  If there is, the result depends on the first one alone."""
+        if self.tests:
+            return next(self.rows(), None) is not None
+        return self.transaction.exists(self.index_name, self.start, self.stop, reverse=self.reverse)
+
+    async def paginate(self, options: PaginationOptions, /) -> Page[T]:
+        """One page; pages fit together without gap or overlap, whatever is written in between.
+
+        Raises InvalidCursor for a cursor of another query, ValueError for counts below 1.
+        """
+        return read_page(self, options)
 
     async def __aiter__(self) -> AsyncIterator[T]:
         for document in self.rows():

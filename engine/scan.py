@@ -52,19 +52,7 @@ class Scan:
             stop = self.last
         elif self.last is not None:
             start, include_start = self.last, False
-        entries = self.overlay.tables.table(self.index.table).indexes[self.index.index].entries
-        options = {"inclusive": (include_start, False), "reverse": self.reverse}
-        base: Iterator[IndexKey] = entries.irange(start, stop, **options)
-        over = self.overlay.ordered(self.index)
-        if over is None:
-            for key in base:
-                yield key, entries[key]
-            return
-        staged: Iterator[IndexKey] = over.irange(start, stop, **options)
-        for key in merge(base, staged, self.reverse):
-            version = over[key] if key in over else entries[key]
-            if version is not None:
-                yield key, version
+        return self.overlay.merged(self.index, start, stop, (include_start, False), self.reverse)
 
     def read_range(self) -> KeyRange | None:
         """The range to record; None if nothing was looked at."""
@@ -79,24 +67,3 @@ class Scan:
         if stop is not None and start >= stop:
             return None
         return KeyRange(self.index, start, stop)
-
-
-def merge(left: Iterator[IndexKey], right: Iterator[IndexKey], reverse: bool) -> Iterator[IndexKey]:
-    """Keys of both, in order, each once."""
-    a, b = next(left, None), next(right, None)
-    while a is not None and b is not None:
-        if a == b:
-            yield a
-            a, b = next(left, None), next(right, None)
-        elif (a < b) is not reverse:
-            yield a
-            a = next(left, None)
-        else:
-            yield b
-            b = next(right, None)
-    if a is not None:
-        yield a
-        yield from left
-    if b is not None:
-        yield b
-        yield from right

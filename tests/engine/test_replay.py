@@ -27,6 +27,7 @@ from relive.engine.env import Env
 from relive.engine.errors import ApplicationError
 from relive.engine.executor import DIGEST_BYTES
 from relive.engine.functions import AnyFunction, mutation
+from relive.engine.nested_calls import NestedCalls
 from relive.engine.results import encode_result
 from relive.engine.schema import Document, field, index
 from relive.engine.table_codec import TableCodec
@@ -127,6 +128,7 @@ class Replica:
             SECRET,
             self.codecs,
             self.catalog,
+            NestedCalls(self.app),
             lambda: Transaction.at_head(self.tables),
         )
         endpoint = self.app.endpoints[entry.function]
