@@ -13,6 +13,9 @@ from attrs import Factory, define
 from ..log.entry import BEFORE_FIRST, LSN, Entry
 from .tables import Tables
 
+PROGRESS_STEP = 1_000
+"""Documents between one report of progress and the next."""
+
 
 @define(eq=False)
 class Newest:
@@ -32,14 +35,24 @@ class Newest:
                 table[write.id] = (write.document, entry.lsn)
         self.position = entry.lsn
 
-    def fill(self, tables: Tables, refuse: Callable[[str, str, Exception], None]) -> None:
+    def fill(
+        self,
+        tables: Tables,
+        refuse: Callable[[str, str, Exception], None],
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
         """Bring empty tables up to `position`.  ``refuse`` is told of each document that does not
-        fit: table, id and error; it may raise."""
+        fit: table, id and error; it may raise.  ``on_progress`` is told how many documents are done, of
+        how many."""
         assert tables.position == BEFORE_FIRST, tables.position
         assert not tables.by_name, "the tables hold something already"
+        done, total = 0, sum(map(len, self.bodies.values()))
         for name, bodies in self.bodies.items():
             table = tables.table(name)
             for id, (body, lsn) in bodies.items():
+                done += 1
+                if done % PROGRESS_STEP == 0:
+                    on_progress(done, total)
                 try:
                     version = table.definition.decode(body)
                 except Exception as error:

@@ -15,9 +15,11 @@ class Recovery:
     requests: Requests = Factory(Requests)
     code: bytes = b""
     """Hash of the bundle deployed last."""
+    deployment: bytes = b""
+    """What the entry of that deploy says, as the engine wrote it: source, tables, functions."""
 
     def apply(self, entry: Entry) -> None:
         self.newest.apply(entry)
         self.requests.apply(entry)
         if entry.kind is Kind.DEPLOY:
-            self.code = entry.code
+            self.code, self.deployment = entry.code, entry.args

@@ -142,10 +142,6 @@ class Runtime:
         self.tables.become(fresh)
         self.rewind()
 
-    def forget_past(self) -> None:
-        """What is durable is read in a new way from here on: the past cannot be laid over it."""
-        self.tail.forget(self.committer.durable)
-
     def hold(self, lsn: LSN, item: Held) -> None:
         """Release ``item`` once everything up to ``lsn`` is durable; at once if it is."""
         if self.gate.hold(lsn, item):

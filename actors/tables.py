@@ -75,22 +75,15 @@ class Tables:
         new = table.definition.decode(write.document) if write.document is not None else None
         return table.change(write.id, new)
 
-    def redefine(
-        self, definition_of: Callable[[str], TableDefinition], documents: Mapping[str, Mapping[str, Version]]
-    ) -> None:
-        """Order every table anew under other definitions.
+    def adopt(self, definition_of: Callable[[str], TableDefinition], fresh: Mapping[str, Table]) -> list[Table]:
+        """Go on with these tables, which other code has read and ordered, in place of those of their names.
 
-        ``documents`` holds, by table and id, each document as the new definitions read it.  The
-        versions served stay the same objects: only how they are read changes, not what was written.
+        ``definition_of`` defines the tables to come.  Returns what was replaced.
         """
+        replaced = [self.by_name[name] for name in fresh if name in self.by_name]
         self.definition_of = definition_of
-        for name, table in self.by_name.items():
-            fresh = Table.empty(definition_of(name))
-            for id, version in table.versions.items():
-                read = documents[name][id]
-                version.document, version.stored, version.json = read.document, read.stored, None
-                fresh.move(id, version, [(key.name.index, None, key.new) for key in fresh.change(id, version).keys])
-            self.by_name[name] = fresh
+        self.by_name.update(fresh)
+        return replaced
 
     def check(self) -> None:
         for table in self.by_name.values():

@@ -81,11 +81,6 @@ class Tail:
         """Give out no timestamp up to ``ts``: somebody may have seen it already."""
         self.head_ts = max(self.head_ts, ts)
 
-    def forget(self, durable: LSN) -> None:
-        """Drop every durable commit."""
-        while self.commits and self.commits[0].entry.lsn <= durable:
-            self.commits.popleft()
-
     def trim(self, durable: LSN, keep_from: Timestamp) -> None:
         """Drop durable commits from before ``keep_from``, and any above `TAIL_COMMITS_MAX`."""
         while self.commits:

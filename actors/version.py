@@ -17,7 +17,7 @@ class Version:
     """One version of one document, shared by everybody who reads it.
 
     ``lsn`` is set when the version is committed, ``json`` when it is first sent.  Nothing else about
-    it ever changes, but for a deploy that reads it in a new way (`Tables.redefine`).
+    it ever changes: a deploy that reads documents in a new way makes new versions.
     """
 
     id: str

@@ -42,7 +42,9 @@ catalog          which tables there are, and the number of each
 live_queries     live queries, evaluated when somebody waits, once for all watchers
 log_thread       the thread in which batches reach the disk
 codecs           the codecs of all tables of an app
-deploy           reads every stored document with other code, and makes the entry of a deploy
+deploy           a deploy under way, and its entry in the log
+rebuild          the tables as other code reads them, built beside those that are served
+app_changes      what one version of an app has that another has not
 database         log, actors, deployed app and live queries, assembled
 reloader         deploys the source of a running app again when it has changed
 data_folder      where a deployment keeps its log, and what it was given on its first start

@@ -1,8 +1,9 @@
 """An app, loaded: its bundle, its tables, its functions.
 
-    folder ──> Bundle ──> lint ──> import ──> seal ──> tables and endpoints ──> App
+    Bundle ──> lint ──> import ──> seal ──> tables and endpoints ──> App
 
-Loading changes nothing that is being served: an app that does not load is refused whole.
+Loading changes nothing that is being served: an app that does not load is refused whole, and modules
+of one that does take the place of older ones when it is served (`App.install`), not before.
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ import importlib
 import logging
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+import trio
 from attrs import define, field, frozen
 
 from ..protocol import paths
 from ..protocol.errors import InvalidPath
-from .bundle import Bundle, BundleImporter, package_name, read_bundle
+from .bundle import Bundle, BundleImporter, Modules, package_name, read_bundle
 from .determinism import driver, lint
 from .determinism import frozen as frozen_state
 from .endpoint import Endpoint, endpoint_of
@@ -52,6 +54,8 @@ class App:
     endpoints: Mapping[str, Endpoint]
     """By path, ``folder/module:function``."""
     warnings: tuple[str, ...] = ()
+    modules: Modules | None = None
+    """What was imported; None for an app that was not loaded from source."""
     by_function: dict[AnyFunction, Endpoint] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -61,55 +65,94 @@ class App:
         """Of a decorated function; None if it is none of this app."""
         return self.by_function.get(function) if isinstance(function, Function) else None
 
+    def install(self, instead_of: App | None = None) -> None:
+        """Its modules are what is imported by their names, from here on."""
+        if instead_of is not None and instead_of.modules is not None:
+            instead_of.modules.uninstall()
+        if self.modules is not None:
+            self.modules.install()
+
+
+def empty_app() -> App:
+    """What is served where nothing was deployed yet."""
+    return App("", Bundle(Path("<nothing>"), {}), b"", {}, {})
+
 
 def load_app(folder: Path) -> App:
     """Load the app of a folder.  Raises AppInvalid with file, line and remedy."""
-    bundle = read_bundle(folder)
-    warnings = check_source(bundle)
-    package = package_name(folder)
-    driver.add_root(str(bundle.folder))
-    with imported(package, bundle) as modules:
+    return load_bundle(folder.resolve().name, read_bundle(folder))
+
+
+def load_bundle(name: str, bundle: Bundle) -> App:
+    """Load an app from its source.  Raises AppInvalid with file, line and remedy."""
+    return import_app(name, bundle, [finding for module in bundle.source for finding in lint_module(bundle, module)])
+
+
+async def load_bundle_gently(name: str, bundle: Bundle) -> App:
+    """As `load_bundle`, letting others have their turn between modules; the import itself is one step."""
+    findings: list[lint.Finding] = []
+    for module in bundle.source:
+        findings += lint_module(bundle, module)
+        await trio.lowlevel.checkpoint()
+    return import_app(name, bundle, findings)
+
+
+def import_app(name: str, bundle: Bundle, findings: Iterable[lint.Finding]) -> App:
+    """The app of a bundle that was linted.  Nothing of it can be imported by others before `App.install`.
+
+    Raises AppInvalid.
+    """
+    errors = [str(finding) for finding in findings if finding.level == "error"]
+    if errors:
+        raise AppInvalid(str(bundle.folder), "functions that could not be replayed:\n  " + "\n  ".join(errors))
+    driver.add_root(f"{bundle.folder}/")
+    with imported(package_name(name), bundle) as (importer, modules):
         for module in modules.values():
             for complaint in frozen_state.seal(module):
                 raise AppInvalid(complaint, "handlers may change nothing but the database")
         return App(
-            bundle.folder.name,
+            name,
             bundle,
             bundle.hash,
+            # All hints are resolved here, while the modules are found by their names.
             {table.name: table for table in find_tables(modules)},
             {endpoint.path: endpoint for endpoint in find_endpoints(modules)},
-            tuple(warnings),
+            tuple(str(finding) for finding in findings if finding.level == "warning"),
+            Modules(importer, modules_of(importer)),
         )
 
 
-def check_source(bundle: Bundle) -> list[str]:
-    """Lint every module; the warnings.  Raises AppInvalid with all errors."""
-    findings = []
-    for name, source in bundle.source.items():
-        filename = str(bundle.folder / f"{name}.py")
-        try:
-            findings += lint.check(source.decode(), filename)
-        except SyntaxError as error:
-            raise AppInvalid(f'File "{filename}", line {error.lineno}', error.msg) from None
-        except ValueError as error:
-            raise AppInvalid(filename, f"not UTF-8 text: {error}") from None
-    errors = [str(finding) for finding in findings if finding.level == "error"]
-    if errors:
-        raise AppInvalid(str(bundle.folder), "functions that could not be replayed:\n  " + "\n  ".join(errors))
-    return [str(finding) for finding in findings if finding.level == "warning"]
+def lint_module(bundle: Bundle, name: str) -> list[lint.Finding]:
+    """What is wrong with a module by its text alone.  Raises AppInvalid if it cannot be read."""
+    filename = bundle.filename(name)
+    try:
+        return list(lint.check(bundle.source[name].decode(), filename))
+    except SyntaxError as error:
+        raise AppInvalid(f'File "{filename}", line {error.lineno}', error.msg) from None
+    except UnicodeDecodeError as error:
+        raise AppInvalid(filename, f"not UTF-8 text: {error}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise AppInvalid(filename, f"not Python that can be compiled: {error or type(error).__name__}") from None
 
 
 @contextmanager
-def imported(package: str, bundle: Bundle) -> Iterator[dict[str, ModuleType]]:
-    """Every module of the bundle, by ``folder/module``; after an error inside, none of them is left."""
-    before = {name: module for name, module in sys.modules.items() if name.split(".")[0] == package}
+def imported(package: str, bundle: Bundle) -> Iterator[tuple[BundleImporter, dict[str, ModuleType]]]:
+    """Every module of the bundle, by ``folder/module``; afterwards what was imported before is back."""
     importer = BundleImporter(package, bundle)
+    before, finders = modules_of(importer), list(sys.meta_path)
     importer.install()
     try:
-        yield import_modules(package, bundle)
-    except BaseException:
-        restore(importer, before)
-        raise
+        yield importer, import_modules(package, bundle)
+    finally:
+        importer.uninstall()
+        sys.meta_path.remove(importer)
+        sys.modules.update(before)
+        # Libraries that were imported may have added finders of their own.
+        sys.meta_path[:0] = [finder for finder in finders if finder not in sys.meta_path]
+
+
+def modules_of(importer: BundleImporter) -> dict[str, ModuleType]:
+    return {name: module for name, module in sys.modules.items() if importer.inner(name) is not None}
 
 
 def import_modules(package: str, bundle: Bundle) -> dict[str, ModuleType]:
@@ -124,17 +167,6 @@ def import_modules(package: str, bundle: Bundle) -> dict[str, ModuleType]:
         raise
     except BaseException as error:  # A module may raise anything; it is refused, and the server goes on.
         raise AppInvalid(where_of(error, bundle), f"{type(error).__name__}: {error}") from error
-
-
-def restore(importer: BundleImporter, modules: Mapping[str, ModuleType]) -> None:
-    """A version that does not load leaves the last good one importable."""
-    importer.uninstall()
-    sys.meta_path.remove(importer)
-    sys.modules.update(modules)
-    for module in modules.values():
-        loader = module.__spec__.loader if module.__spec__ is not None else None
-        if isinstance(loader, BundleImporter) and loader not in sys.meta_path:
-            sys.meta_path.insert(0, loader)
 
 
 def where_of(error: BaseException, bundle: Bundle) -> str:

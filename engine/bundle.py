@@ -1,7 +1,8 @@
 """The source of an app: every module of its folder, as one content-addressed bundle.
 
 What is deployed is what was read here, not what the disk holds later: modules are compiled from
-the bundle, so the hash in an entry says exactly which code ran.
+the bundle, so the hash in an entry says exactly which code ran.  A bundle may come without a folder,
+from a client or from the log; its files are then named as if they were in ``<name of the app>/``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.abc
 import importlib.machinery
+import linecache
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
@@ -21,6 +23,7 @@ from .errors import AppInvalid
 from .limits import BUNDLE_BYTES_MAX, MODULE_BYTES_MAX
 
 HASH_BYTES = 32
+NAME_CHARS_MAX = 255
 
 
 @frozen
@@ -29,6 +32,10 @@ class Bundle:
 
     folder: Path = field(eq=False)
     source: Mapping[str, bytes]
+
+    def filename(self, name: str) -> str:
+        """Of a module, as tracebacks show it."""
+        return str(self.folder / f"{name}.py")
 
     @property
     def hash(self) -> bytes:
@@ -47,19 +54,36 @@ def read_bundle(folder: Path) -> Bundle:
     for path in python_files(folder):
         parts = path.relative_to(folder).with_suffix("").parts
         if all(belongs(part) for part in parts):
-            text = path.read_bytes()
-            if len(text) > MODULE_BYTES_MAX:
-                raise AppInvalid(str(path), f"{len(text):,} bytes; a module has at most {MODULE_BYTES_MAX:,}")
-            source["/".join(parts)] = text
-    for name in source:
-        if any(other.startswith(f"{name}/") for other in source):
-            raise AppInvalid(str(folder / f"{name}.py"), f"there is a folder {name}/ too: give one another name")
-    total = sum(map(len, source.values()))
+            source["/".join(parts)] = path.read_bytes()
+    return checked(Bundle(folder.resolve(), source), folder)
+
+
+def bundle_of(name: str, source: Mapping[str, bytes]) -> Bundle:
+    """The bundle of an app that has no folder here.  Raises AppInvalid if no folder could hold it."""
+    if not name or len(name) > NAME_CHARS_MAX or not name.isprintable() or "/" in name or name in (".", ".."):
+        raise AppInvalid("the app", f"{name[:NAME_CHARS_MAX]!r} cannot be its name: use that of its folder")
+    folder = Path(f"<{name}>")
+    for module in source:
+        if not all(belongs(part) for part in module.split("/")):
+            problem = "this cannot be a module: names of folders and modules are identifiers, and do not begin with _"
+            raise AppInvalid(ascii(module), problem)
+    return checked(Bundle(folder, source), folder)
+
+
+def checked(bundle: Bundle, folder: Path) -> Bundle:
+    """Raises AppInvalid if it is empty, too large, or has a module beside a folder of its name."""
+    for name, text in bundle.source.items():
+        path = folder / f"{name}.py"
+        if len(text) > MODULE_BYTES_MAX:
+            raise AppInvalid(str(path), f"{len(text):,} bytes; a module has at most {MODULE_BYTES_MAX:,}")
+        if any(other.startswith(f"{name}/") for other in bundle.source):
+            raise AppInvalid(str(path), f"there is a folder {name}/ too: give one another name")
+    total = sum(map(len, bundle.source.values()))
     if total > BUNDLE_BYTES_MAX:
         raise AppInvalid(str(folder), f"{total:,} bytes of source; an app has at most {BUNDLE_BYTES_MAX:,}")
-    if not source:
+    if not bundle.source:
         raise AppInvalid(str(folder), "there is no Python module in it; `relive init DIR` makes an app")
-    return Bundle(folder.resolve(), source)
+    return bundle
 
 
 def python_files(folder: Path) -> Iterator[Path]:
@@ -112,7 +136,7 @@ class BundleImporter(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         return f"{inner}/__init__".lstrip("/") if inner in self.packages else inner
 
     def filename(self, fullname: str) -> str:
-        return str(self.bundle.folder / (self.source_name(fullname) + ".py"))
+        return self.bundle.filename(self.source_name(fullname))
 
     def get_source(self, fullname: str) -> str:
         return self.bundle.source.get(self.source_name(fullname), b"").decode()
@@ -122,7 +146,7 @@ class BundleImporter(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
         try:
             source = self.bundle.source.get(self.source_name(fullname), b"")
             code: CodeType = compile(source, filename, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError) as error:
             line = getattr(error, "lineno", None)
             raise AppInvalid(f'File "{filename}", line {line}', getattr(error, "msg", str(error))) from None
         return code
@@ -146,9 +170,31 @@ class BundleImporter(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
             del sys.modules[name]
 
 
-def package_name(folder: Path) -> str:
-    """What the app's modules are imported under: the folder's name if nothing else has it."""
-    name = folder.resolve().name
+@frozen(eq=False)
+class Modules:
+    """What was imported of a bundle: put away until the app is served."""
+
+    importer: BundleImporter
+    by_name: Mapping[str, ModuleType]
+    """By full name, as in ``sys.modules``."""
+
+    def install(self) -> None:
+        """From here on these are what is imported by their names."""
+        self.importer.install()
+        sys.modules.update(self.by_name)
+        for name in self.importer.bundle.source:
+            # Lines shown in tracebacks are those of this version.
+            linecache.cache.pop(self.importer.bundle.filename(name), None)
+
+    def uninstall(self) -> None:
+        """Nothing of it can be imported any more."""
+        self.importer.uninstall()
+        if self.importer in sys.meta_path:
+            sys.meta_path.remove(self.importer)
+
+
+def package_name(name: str) -> str:
+    """What the modules of an app are imported under: the app's name if nothing else has it."""
     taken = name in sys.stdlib_module_names or (name in sys.modules and not is_ours(name))
     if name.isidentifier() and not taken and not installed_elsewhere(name):
         return name

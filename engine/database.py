@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-from attrs import define
+from attrs import Factory, define
 
 from ..actors.recovery import Recovery
 from ..actors.runtime import InThread, Runtime
@@ -24,18 +24,20 @@ from ..log.errors import LogTooShort
 from ..log.log import Log
 from ..log.storage import Storage
 from .app import App
+from .app_changes import AppChanges
 from .attempt import SEED_BYTES
-from .catalog import TABLES, Catalog
+from .catalog import Catalog
 from .codecs import codecs_of, definer
-from .deploy import Offenders, deployment_of, reread
+from .deploy import Deploy, Deployed, Offenders, deployed_app, deployment_of, record_of
 from .determinism.gate import Run
 from .env import Env
-from .errors import TooLongAgo
+from .errors import DeployUnderWay, TooLongAgo
 from .executor import Executor
 from .live_queries import LiveQueries
 from .log_thread import LogThread
 from .mutation_run import MutationRun
 from .overlay import Overlay
+from .rebuild import Discards, Rebuild
 from .table_codec import TableCodec
 from .transaction import Transaction
 
@@ -54,24 +56,29 @@ class Database:
     env: Env
     past_from: LSN
     """The first entry as of which the deployed code can read: what came before was read by other code."""
+    deploying: Deploy | None = None
+    discards: Discards = Factory(Discards)
 
     @classmethod
     def open(
         cls,
         storage: Storage,
-        app: App,
+        app: App | None,
         env: Env,
         secret: bytes,
         *,
         reached: LSN = BEFORE_FIRST,
         on_progress: Callable[[int, int], None] | None = None,
+        on_checked: Callable[[int, int], None] = lambda done, total: None,
         in_thread: InThread | None = None,
     ) -> Database:
-        """Recover the log and deploy ``app`` on it.  Blocks.
+        """Recover the log and deploy ``app`` on it; None is the one that was deployed last.  Blocks.
 
-        Raises SchemaMismatch if stored documents do not fit the app's tables, and what `Log.open`
-        raises: FolderInUse, Damaged, DiskFull, SyncFailed.  Raises LogTooShort if the log ends before
-        ``reached``, an entry that the caller knows to have been durable.
+        ``on_progress`` is told how many bytes of the log were read, ``on_checked`` how many documents, and
+        of how many.  Raises SchemaMismatch if stored documents do not fit the app's tables, AppInvalid if
+        the app in the log does not load, and what `Log.open` raises: FolderInUse, Damaged, DiskFull,
+        SyncFailed.  Raises LogTooShort if the log ends before ``reached``, an entry that the caller knows
+        to have been durable.
         """
         recovery = Recovery()
         log = Log.open(
@@ -83,64 +90,135 @@ class Database:
         try:
             if log.last_lsn < reached:
                 raise LogTooShort(str(storage), log.last_lsn, reached)
-            return cls.recovered(log, recovery, app, env, secret, in_thread or LogThread())
+            app = app if app is not None else deployed_app(recovery.deployment)
+            return cls.recovered(log, recovery, app, env, secret, in_thread or LogThread(), on_checked)
         except BaseException:
             log.close()
             raise
 
     @classmethod
     def recovered(
-        cls, log: Log, recovery: Recovery, app: App, env: Env, secret: bytes, in_thread: InThread
+        cls,
+        log: Log,
+        recovery: Recovery,
+        app: App,
+        env: Env,
+        secret: bytes,
+        in_thread: InThread,
+        on_checked: Callable[[int, int], None],
     ) -> Database:
         codecs: dict[str, TableCodec] = {}
         tables = Tables.empty(definer(codecs))
         catalog = Catalog(tables)
         codecs.update(codecs_of(app, catalog))
         offenders = Offenders()
-        recovery.newest.fill(tables, offenders.add)
+        recovery.newest.fill(tables, offenders.add, on_checked)
         offenders.require_none()
         runtime = Runtime.start(log, tables, recovery.requests, in_thread)
         executor = Executor(runtime, catalog, env, secret, app, codecs)
         live: LiveQueries[Any] = LiveQueries(executor, Subscriptions(tables.position))
         database = cls(log, runtime, catalog, executor, live, recovery.code, env, tables.position)
-        database.record_deployment(app)
+        if not database.holds(app):
+            database.record_deployment(app, record_of(app))
+        app.install()
         return database
 
     async def run(self) -> None:
         """Keep the database going: until `runtime.stop()`, or raises what it cannot survive."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.runtime.supervisor.wait_failed)
+            nursery.start_soon(self.discards.run)
             await self.runtime.write_log()
             nursery.cancel_scope.cancel()
 
-    def deploy(self, app: App) -> None:
-        """Serve another version of the app from the next transaction on, or change nothing.
+    async def deploy(
+        self, app: App, *, dry_run: bool = False, on_begin: Callable[[Deploy], None] = lambda deploy: None
+    ) -> Deployed:
+        """Serve another version of the app, or change nothing; for a dry run, do all but that.
 
-        Raises SchemaMismatch if stored documents do not fit its tables.
+        Returns once its entry is committed; not yet durable (`Runtime.wait_durable`).  Cancelled before,
+        it has changed nothing.  ``on_begin`` is given what shows how far it is.
+
+        Raises DeployUnderWay, SchemaMismatch if stored documents do not fit, DeployInterrupted or
+        WritesRefused if it should be tried again.
         """
+        deploy = self.begin_deploy(app)
+        try:
+            on_begin(deploy)
+            if self.holds(app):
+                return Deployed(app, deploy.changes, 0, None, False)
+            while True:
+                while not deploy.slice():
+                    await trio.lowlevel.checkpoint()
+                if deploy.rebuild.settled <= self.runtime.committer.durable:
+                    break
+                # What it replaced cannot be read by the new code, so it must not be taken back any more.
+                await self.runtime.wait_durable(deploy.rebuild.settled)
+            lsn = None if dry_run else self.activate(deploy)
+            return Deployed(app, deploy.changes, deploy.checked, lsn, True)
+        finally:
+            self.end_deploy(deploy)
+
+    def begin_deploy(self, app: App) -> Deploy:
+        """Raises DeployUnderWay.  `end_deploy` must follow."""
+        if self.deploying is not None:
+            raise DeployUnderWay(self.deploying.app.name)
         codecs = codecs_of(app, self.catalog)
-        documents = reread(self.runtime.tables, codecs)
-        self.record_deployment(app)
-        # With the numbers of new tables, written a moment ago.
-        tables = self.runtime.tables
-        documents[TABLES] = tables.table(TABLES).versions
-        tables.redefine(definer(codecs), documents)
+        rebuild = Rebuild(self.runtime.tables, self.runtime.committer, self.executor.codecs, codecs)
+        changes = AppChanges.between(self.executor.app, app)
+        self.deploying = Deploy(app, codecs, rebuild, changes, record_of(app))
+        return self.deploying
+
+    def end_deploy(self, deploy: Deploy) -> None:
+        assert self.deploying is deploy
+        self.deploying = None
+        # What is served now has been taken out of it.
+        self.discards.add(deploy.rebuild.fresh.values())
+
+    def activate(self, deploy: Deploy) -> LSN:
+        """The switch, in one step: its entry.  Every document must fit as of the newest commit.
+
+        Raises WritesRefused, having changed nothing.
+        """
+        assert deploy.validated
+        assert deploy.rebuild.settled <= self.runtime.committer.durable
+        lsn = self.record_deployment(deploy.app, deploy.record)
+        try:
+            self.switch(deploy)
+        except Exception as error:
+            # The log says one thing and what is served another: only a restart puts that right.
+            self.runtime.supervisor.stop("a deploy could not be carried out", error)
+        return lsn
+
+    def switch(self, deploy: Deploy) -> None:
+        """Serve the code of the newest entry: its tables take the place of those served."""
+        rebuild, tables = deploy.rebuild, self.runtime.tables
+        rebuild.follow()
+        fresh = rebuild.finish()
+        self.discards.add(tables.adopt(definer(deploy.codecs), fresh))
+        rebuild.fresh = {}
+        # What is still in flight can be taken back in terms of these tables; what is durable is the past,
+        # and cannot be laid over them.
+        self.runtime.tail.replace(rebuild.in_flight)
         self.past_from = tables.position
-        self.runtime.forget_past()
-        self.executor.app, self.executor.codecs = app, codecs
+        deploy.app.install(instead_of=self.executor.app)
+        self.executor.app, self.executor.codecs = deploy.app, deploy.codecs
         self.runtime.rewind()
 
-    def record_deployment(self, app: App) -> None:
+    def holds(self, app: App) -> bool:
+        """Whether the log says already that this code runs, and knows all of its tables."""
+        return app.code == self.deployed and None not in map(self.catalog.number_of, app.tables)
+
+    def record_deployment(self, app: App, record: bytes) -> LSN:
         """An entry that says which code runs from here on, and numbers for its new tables."""
-        new = [name for name in app.tables if self.catalog.number_of(name) is None]
-        if app.code == self.deployed and not new:
-            return
         run = Run(self.executor.clock(), self.env.entropy(SEED_BYTES), "deploy", app.name, self.executor.secret)
         writing = MutationRun({}, self.catalog, Transaction.at_head(self.runtime.tables), run)
-        for name in new:
-            writing.number_for_writing(name)
-        self.runtime.commit(deployment_of(app, writing, Timestamp(self.env.clock_ns())))
+        for name in app.tables:
+            if self.catalog.number_of(name) is None:
+                writing.number_for_writing(name)
+        answer = self.runtime.commit(deployment_of(app, record, writing, Timestamp(self.env.clock_ns())))
         self.deployed = app.code
+        return answer.lsn
 
     def past(self, ts: int) -> tuple[Overlay, LSN]:
         """The database as of ``ts``, in nanoseconds.  Raises TooLongAgo if it is not held any more."""

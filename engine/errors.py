@@ -18,6 +18,8 @@ ReliveError
 ├── EnvironmentVariableInvalid  a name, a value or all of them together that cannot be set
 ├── AppInvalid                the app's source cannot be served; names file and line
 ├── SchemaMismatch            stored documents do not fit the schema; shows the first ones
+├── DeployUnderWay            another deploy has not ended yet
+├── DeployInterrupted         a deploy could not be finished, through no fault of its own
 ├── TooLongAgo                the past asked for is not held any more
 └── DataFolderInvalid         a folder that is no data folder, or not a whole one
 """
@@ -230,6 +232,27 @@ class SchemaMismatch(ReliveError):
             f"{self.count:,} stored document(s) do not fit the schema; the first:\n{lines}\n"
             "Give new fields a default, or widen the type with a union until the data is migrated."
         )
+
+
+@define(auto_exc=True)
+class DeployUnderWay(ReliveError):
+    """Another deploy has not ended yet.  Wait for it, then look whether yours is still wanted."""
+
+    app: str
+    """What is being deployed."""
+
+    def __str__(self) -> str:
+        return f"a deploy of {self.app} is under way already: wait for its end, then deploy again"
+
+
+@define(auto_exc=True)
+class DeployInterrupted(ReliveError):
+    """A deploy could not be finished, through no fault of its own.  Nothing was changed; deploy again."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return f"nothing was deployed: {self.problem}; deploy again"
 
 
 @define(auto_exc=True)

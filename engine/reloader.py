@@ -10,9 +10,12 @@ from pathlib import Path
 
 from attrs import define
 
-from .app import App, load_app
+from ..actors.errors import WritesRefused
+from .app import load_bundle_gently
 from .bundle import read_bundle
 from .database import Database
+from .deploy import Deployed
+from .errors import DeployInterrupted, DeployUnderWay
 
 
 @define(eq=False)
@@ -22,16 +25,19 @@ class Reloader:
     tried: bytes
     """Hash of the newest source that was loaded, with success or without."""
 
-    def reload(self) -> App | None:
+    async def reload(self) -> Deployed | None:
         """Deploy what the folder holds now; None if it is what was tried last.
 
-        Raises AppInvalid, SchemaMismatch and what a commit raises; the last good code is served on.
+        Raises AppInvalid, SchemaMismatch, and what says that it will be tried again the next time:
+        DeployUnderWay, DeployInterrupted, WritesRefused.  The last good code is served on.
         """
-        found = read_bundle(self.folder).hash
-        if found == self.tried:
+        bundle = read_bundle(self.folder)
+        if bundle.hash == self.tried:
             return None
-        self.tried = found
-        app = load_app(self.folder)
-        self.tried = app.code
-        self.database.deploy(app)
-        return app
+        before, self.tried = self.tried, bundle.hash
+        app = await load_bundle_gently(bundle.folder.name, bundle)
+        try:
+            return await self.database.deploy(app)
+        except (DeployUnderWay, DeployInterrupted, WritesRefused):
+            self.tried = before
+            raise

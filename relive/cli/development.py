@@ -60,19 +60,19 @@ class Development:
                 yield_on_timeout=True,
                 recursive=False,
             ):
-                self.reload(reloader)
+                await self.reload(reloader)
                 if source_folders(self.app) != folders:
                     break
 
-    def reload(self, reloader: Reloader) -> None:
+    async def reload(self, reloader: Reloader) -> None:
         """Deploy what was saved, or say why not."""
         try:
-            app = reloader.reload()
-            if app is not None:
-                for warning in app.warnings:
+            deployed = await reloader.reload()
+            if deployed is not None:
+                for warning in deployed.app.warnings:
                     say(warning)
-                say(f"deployed {describe(app)}")
-                self.deployed(app)
+                say(f"{'deployed' if deployed.is_new else 'served as before:'} {describe(deployed.app)}")
+                self.deployed(deployed.app)
             self.problem = ""
         except CommitterFailed:
             raise

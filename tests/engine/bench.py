@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import trio
 from attrs import define, field, frozen
 from relive.actors.messages import Commit
 from relive.engine.app import App, TableClass
@@ -19,6 +20,7 @@ from relive.engine.bundle import Bundle
 from relive.engine.calls import Call, Outcome, Request
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.database import Database
+from relive.engine.deploy import Deployed
 from relive.engine.endpoint import Endpoint, endpoint_of
 from relive.engine.env import Env
 from relive.engine.executor import Executor
@@ -143,6 +145,10 @@ class Bench:
         writer, runtime = self.database.log.writer, self.database.runtime
         while (batch := writer.take()) is not None:
             runtime.written(writer.write(batch))
+
+    def deploy(self, app: App) -> Deployed:
+        """Deploy another version; what is in flight stays in flight."""
+        return trio.run(self.database.deploy, app)
 
     def reopen(self, app: App | None = None) -> Bench:
         """Close the database once all is durable, and open it again from its log."""

@@ -112,7 +112,7 @@ def test_an_app_without_tables_can_be_served_and_get_some_later() -> None:
 
     bench = open_bench(app_of(functions={"app:one": one}))
     assert value_of(bench.query("app:one")) == 1
-    bench.database.deploy(app_of(Line, version=2, functions={"app:add": add, "app:lines": lines}))
+    bench.deploy(app_of(Line, version=2, functions={"app:add": add, "app:lines": lines}))
     bench.mutate("app:add", text="first")
 
     assert value_of(bench.reopen().query("app:lines")) == ["first"]
@@ -134,7 +134,7 @@ def test_an_invariant_that_breaks_inside_of_a_commit_is_not_told_to_clients_as_t
 
 def test_a_function_of_a_deployed_app_can_be_taken_away() -> None:
     bench = bench_of(Line, add=add)
-    bench.database.deploy(app_of(Line, version=2))
+    bench.deploy(app_of(Line, version=2))
 
     assert "Could not find public function" in text_of(bench.mutate("app:add", text="x"))
 

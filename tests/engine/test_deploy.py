@@ -60,7 +60,7 @@ async def by_stars(ctx: QueryCtx) -> list[int]:
 
 def test_a_new_defaulted_field_fills_old_documents_and_can_be_indexed() -> None:
     bench = notes(3)
-    bench.database.deploy(app_of(StarredNote, version=2))
+    bench.deploy(app_of(StarredNote, version=2))
     bench.check()
 
     assert bench.read(by_author) == ["note 0", "note 1", "note 2"]
@@ -69,7 +69,7 @@ def test_a_new_defaulted_field_fills_old_documents_and_can_be_indexed() -> None:
 
 def test_documents_are_read_the_same_after_a_restart_with_the_deployed_code() -> None:
     bench = notes(3)
-    bench.database.deploy(app_of(StarredNote, version=2))
+    bench.deploy(app_of(StarredNote, version=2))
     reopened = bench.reopen()
     reopened.check()
 
@@ -79,7 +79,7 @@ def test_documents_are_read_the_same_after_a_restart_with_the_deployed_code() ->
 
 def test_a_deploy_may_bring_new_tables() -> None:
     bench = notes(1)
-    bench.database.deploy(app_of(Note, Folder, version=2))
+    bench.deploy(app_of(Note, Folder, version=2))
 
     async def insert(ctx: MutationCtx) -> int:
         await ctx.db.insert(Folder(name="new"))
@@ -93,7 +93,7 @@ def test_documents_that_do_not_fit_refuse_the_deploy_and_nothing_changes() -> No
     bench = notes(7)
     head, app = bench.database.runtime.tail.head, bench.executor.app
     with pytest.raises(SchemaMismatch) as refused:
-        bench.database.deploy(app_of(NumberNote, version=2))
+        bench.deploy(app_of(NumberNote, version=2))
     bench.check()
 
     assert refused.value.count == 7
@@ -129,7 +129,7 @@ def test_a_deploy_is_one_entry_with_the_source() -> None:
 
 def test_the_same_code_again_is_no_entry() -> None:
     bench = bench_of(Note)
-    bench.database.deploy(bench.executor.app)
+    bench.deploy(bench.executor.app)
     reopened = bench.reopen()
 
     assert (bench.database.runtime.tail.head, reopened.database.runtime.tail.head) == (1, 1)
@@ -138,8 +138,8 @@ def test_the_same_code_again_is_no_entry() -> None:
 def test_going_back_to_older_code_is_an_entry_again() -> None:
     bench = bench_of(Note)
     older = bench.executor.app
-    bench.database.deploy(app_of(Note, version=2))
-    bench.database.deploy(older)
+    bench.deploy(app_of(Note, version=2))
+    bench.deploy(older)
 
     assert [entry.code == older.code for entry in map(bench.entry, (1, 2, 3))] == [True, False, True]  # type: ignore[arg-type]
 
@@ -153,7 +153,7 @@ def test_the_past_from_before_a_deploy_is_not_read_by_the_new_code() -> None:
 
     bench.write(more)
     in_flight = bench.entry().ts
-    bench.database.deploy(app_of(StarredNote, version=2))
+    bench.deploy(app_of(StarredNote, version=2))
 
     for past in (ts, in_flight):
         with pytest.raises(TooLongAgo):
@@ -195,8 +195,8 @@ def test_a_default_that_changes_is_the_same_before_and_after_a_restart() -> None
         return [counted.step for counted in await ctx.db.query(Counted6).collect()]
 
     bench.write(insert)
-    bench.database.deploy(app_of(Counted5, version=2))
-    bench.database.deploy(app_of(Counted6, version=3))
+    bench.deploy(app_of(Counted5, version=2))
+    bench.deploy(app_of(Counted6, version=3))
     served = bench.read(steps)
 
     assert bench.reopen().read(steps) == served
@@ -238,8 +238,8 @@ def test_so_is_a_default_inside_a_record() -> None:
         return [page.style.size for page in await ctx.db.query(Page3).collect()]
 
     bench.write(insert)
-    bench.database.deploy(app_of(Page2, version=2))
-    bench.database.deploy(app_of(Page3, version=3))
+    bench.deploy(app_of(Page2, version=2))
+    bench.deploy(app_of(Page3, version=3))
 
     assert bench.read(sizes) == [12]
     assert bench.reopen().read(sizes) == [12]

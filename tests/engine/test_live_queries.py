@@ -170,7 +170,7 @@ def test_after_a_deploy_everything_runs_again() -> None:
     async def total(ctx: QueryCtx, at_least: int) -> int:
         return -1
 
-    bench.database.deploy(app_of(Score, version=2, functions={"app:total": total}))
+    bench.deploy(app_of(Score, version=2, functions={"app:total": total}))
 
     assert live.restart() == ("w",)
     assert value_of(live.result(key)) == -1

@@ -64,7 +64,7 @@ async def test_live_queries_run_again_with_the_new_code(folder: Path) -> None:
         await client.answered(0, "items:put", name="a")
         await client.until(lambda: client.value(0) == ["a"])
         assert "Could not find public function" in client.results[1]["errorMessage"]
-        running.database.deploy(version(folder, shown="item.name.upper()", more=COUNT))
+        await running.database.deploy(version(folder, shown="item.name.upper()", more=COUNT))
         await client.transition()
 
         assert client.value(0) == ["A"]
@@ -81,7 +81,7 @@ async def test_a_result_that_the_new_code_does_not_change_is_not_sent_again(fold
         await client.answered(0, "items:put", name="a")
         await client.until(lambda: client.value(0) == ["a"])
         evaluations = running.database.live.evaluations
-        running.database.deploy(version(folder, more=COUNT))
+        await running.database.deploy(version(folder, more=COUNT))
         await eventually(lambda: running.database.live.evaluations == evaluations + 1)
         await client.mutate(1, "items:put", name="b")
         assert (await client.response())["success"]
@@ -96,7 +96,7 @@ async def test_new_fields_with_a_default_are_there_for_old_documents(folder: Pat
         await client.modify(add(0, "items:names"))
         await client.answered(0, "items:put", name="a")
         new = version(folder, fields="size: int = 7", shown='f"{item.name}{item.size}"')
-        running.database.deploy(new)
+        await running.database.deploy(new)
         await client.until(lambda: client.value(0) == ["a7"])
         await client.answered(1, "items:put", name="b")
         await client.until(lambda: client.value(0) == ["a7", "b7"])
@@ -110,7 +110,7 @@ async def test_new_fields_with_a_default_are_there_for_old_documents(folder: Pat
 async def test_new_tables_come_with_the_code(folder: Path) -> None:
     async with serve(version(folder)) as running, running.client() as client:
         await client.answered(0, "items:put", name="a")
-        running.database.deploy(
+        await running.database.deploy(
             version(
                 folder,
                 more_tables="\nclass Other(Document):\n    name: str\n",
@@ -129,7 +129,7 @@ async def test_a_version_that_does_not_fit_the_documents_changes_nothing(folder:
         await client.until(lambda: client.value(0) == ["a"])
         head = running.database.runtime.tail.head
         with pytest.raises(SchemaMismatch, match="size"):
-            running.database.deploy(version(folder, fields="size: int", shown="str(item.size)"))
+            await running.database.deploy(version(folder, fields="size: int", shown="str(item.size)"))
 
         assert running.database.runtime.tail.head == head
         await client.answered(1, "items:put", name="b")
@@ -149,7 +149,7 @@ async def test_a_version_that_does_not_load_changes_nothing(folder: Path) -> Non
 async def test_the_same_version_again_is_no_entry(folder: Path) -> None:
     async with serve(version(folder)) as running:
         head = running.database.runtime.tail.head
-        running.database.deploy(version(folder))
+        await running.database.deploy(version(folder))
 
         assert running.database.runtime.tail.head == head
 
@@ -161,7 +161,7 @@ async def test_results_of_the_new_code_wait_until_the_deployment_is_durable(fold
         await client.until(lambda: client.value(0) == ["a"])
         running.disk.close()
         evaluations = running.database.live.evaluations
-        running.database.deploy(version(folder, shown="item.name.upper()"))
+        await running.database.deploy(version(folder, shown="item.name.upper()"))
         await eventually(lambda: running.database.live.evaluations > evaluations)
         await client.websocket.ping()
         assert client.value(0) == ["a"]
@@ -180,7 +180,7 @@ async def test_a_deployment_while_commits_are_on_their_way_to_the_disk(folder: P
         if when == "before":
             await client.mutate(0, "items:put", name="a")
             await eventually(lambda: running.disk.waiting == 1)
-        running.database.deploy(version(folder, fields="size: int = 7", shown='f"{item.name}{item.size}"'))
+        await running.database.deploy(version(folder, fields="size: int = 7", shown='f"{item.name}{item.size}"'))
         if when == "after":
             await client.mutate(0, "items:put", name="a")
         async with running.http() as http:
@@ -202,7 +202,7 @@ async def test_a_deployment_that_the_disk_refuses_stops_the_server_and_loses_not
             running.disk.close()
             await client.mutate(1, "items:put", name="lost")
             await eventually(lambda: running.disk.waiting == 1)
-            running.database.deploy(new)
+            await running.database.deploy(new)
             storage.space = 0
             running.disk.open()
             await running.ended.wait()
