@@ -9,18 +9,17 @@ from __future__ import annotations
 from attrs import Factory, define
 
 from ..actors.tables import Tables
+from .system_tables import NUMBERS, TABLES, TableRow
 
-TABLES = "_tables"
-TABLES_NUMBER = 1
 USER_TABLE_NUMBER_MIN = 10_001
-"""Smaller numbers belong to the system."""
+"""Smaller numbers belong to tables of the system."""
 
 
 @define(eq=False)
 class Catalog:
     tables: Tables
-    numbers: dict[str, int] = Factory(dict[str, int])
-    names: dict[int, str] = Factory(dict[int, str])
+    numbers: dict[str, int] = Factory(lambda: dict(NUMBERS))
+    names: dict[int, str] = Factory(lambda: {number: name for name, number in NUMBERS.items()})
     seen: int = 0
     """How many rows of ``_tables`` the dictionaries know; rows are never changed or deleted."""
 
@@ -28,11 +27,11 @@ class Catalog:
         versions = self.tables.table(TABLES).versions
         if len(versions) == self.seen:
             return
-        self.numbers = {TABLES: TABLES_NUMBER}
+        self.numbers = dict(NUMBERS)
         for version in versions.values():
             row = version.document
-            assert isinstance(row, dict)
-            self.numbers[row["name"]] = row["number"]
+            assert isinstance(row, TableRow)
+            self.numbers[row.name] = row.number
         self.names = {number: name for name, number in self.numbers.items()}
         assert len(self.names) == len(self.numbers), "two tables with one number"
         self.seen = len(versions)

@@ -194,6 +194,10 @@ def dependency_name(requirement: str) -> str:
     return re.split(r"[<>=!~\[; ]", requirement)[0]
 
 
+def import_name(dependency: str) -> str:
+    return {"python-dotenv": "dotenv"}.get(dependency, dependency.replace("-", "_"))
+
+
 def test_every_dependency_has_its_reason() -> None:
     requirements = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["dev"]]
     table = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Dependencies")[2]
@@ -205,5 +209,5 @@ def test_every_dependency_has_its_reason() -> None:
 def test_every_dependency_is_used() -> None:
     used = {module.split(".")[0] for name in SOURCE for module in imports(name)}
 
-    names = {dependency_name(requirement).replace("-", "_") for requirement in PROJECT["project"]["dependencies"]}
+    names = {import_name(dependency_name(requirement)) for requirement in PROJECT["project"]["dependencies"]}
     assert names - used == set()

@@ -219,8 +219,8 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if _root(node) not in self.locals and (dotted := self.module.dotted(node)) in FORBIDDEN_ATTRIBUTES:
-            message = f"`{dotted}` is not part of the database: read it at module load, or use ctx.env"
-            self.remark(node, "D001", "error", message)
+            remedy = 'use ctx.env["NAME"]' if dotted.startswith("os.") else "read it at module load"
+            self.remark(node, "D001", "error", f"`{dotted}` is not part of the database: {remedy}")
         self.generic_visit(node)
 
     def visit_Global(self, node: ast.Global) -> None:

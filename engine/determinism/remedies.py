@@ -15,7 +15,10 @@ class Remedy(Enum):
     FILES = "Queries and mutations cannot touch the file system. Read files at module load, or move it to an @action."
     PROCESSES = "Queries and mutations cannot start processes or threads. Move it to an @action."
     SLEEP = "Queries and mutations cannot wait. Use ctx.scheduler.run_after(...) or move it to an @action."
-    ENVIRONMENT = "The environment is not part of the database. Read it at module load, or use ctx.env[...]."
+    ENVIRONMENT = (
+        'The environment of the process is not part of the database. Use ctx.env["NAME"], '
+        "which `relive env set NAME VALUE` sets."
+    )
     NATIVE = "Native code cannot be made deterministic. Move it to an @action."
     STATE = (
         "Module-level objects live outside the database: they are not saved, not rolled back, and not seen "

@@ -12,17 +12,23 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from ...actors.errors import WritesRefused
+from ...actors.errors import Conflict, WritesRefused
 from ...protocol import json
 from ...protocol.close import ErrorClass, Refused, closing
 from ...protocol.errors import ReliveError
 from ..admin_key import AdminKey
 from ..database import Database
 from ..errors import TooLongAgo
-from . import function_routes, server_routes
+from . import environment_routes, function_routes, server_routes
 from .access import Access
 
 CORS_AGE_S = 86_400
+LATER: dict[type[Exception], str] = {
+    WritesRefused: "DiskFull",
+    TooLongAgo: "OutOfRetention",
+    Conflict: "OptimisticConcurrencyControlFailure",
+}
+"""Errors that a client may try to come past, later or with a newer timestamp, and their codes."""
 METHODS = ["GET", "POST", "OPTIONS", "PATCH", "DELETE", "PUT"]
 
 
@@ -33,6 +39,7 @@ def routes(database: Database, admin_key: AdminKey, instance_name: str) -> ASGIA
         routes=[
             *server_routes.routes(access, instance_name),
             *function_routes.routes(database, access),
+            *environment_routes.routes(database, access),
         ],
     )
     app.router.redirect_slashes = False
@@ -54,10 +61,9 @@ def routes(database: Database, admin_key: AdminKey, instance_name: str) -> ASGIA
 
 
 async def refused(request: Request, error: Exception) -> Response:
-    if isinstance(error, WritesRefused):
-        error = Refused(ErrorClass.OVERLOADED, "DiskFull", error.problem)
-    if isinstance(error, TooLongAgo):
-        error = Refused(ErrorClass.OVERLOADED, "OutOfRetention", str(error))
+    for kind, code in LATER.items():
+        if isinstance(error, kind):
+            error = Refused(ErrorClass.OVERLOADED, code, str(error))
     ended = closing(error)
     return Response(ended.http_body, ended.http_status, media_type="application/json")
 

@@ -13,6 +13,8 @@ serving      the server process, from an open data folder to a graceful stop
 development  beside it in `relive dev`: watch, deploy, generate types
 run          `relive run`: one call over HTTP
 watching     `relive run --watch`: each new result of a live query
+administration  what commands have in common that administer a server
+env          `relive env`
 live         the client of the sync protocol behind it
 codegen      `relive codegen`
 log          `relive log`: show and verify

@@ -10,6 +10,7 @@ from uuid import UUID
 from rich.table import Table
 from rich.text import Text
 
+from ..engine.system_tables import EnvironmentVariable
 from ..log.entry import Entry, Kind, Write
 from ..protocol import cbor, json
 from ..protocol.values import Value
@@ -20,6 +21,8 @@ KEY_CHARS_SHOWN_MAX = 48
 COLUMNS = ("lsn", "time (UTC)", "kind", "function", "cause", "writes")
 SHORT = ("lsn", "time (UTC)", "kind")
 """Columns that are never folded."""
+MASK = "(hidden)"
+"""In place of a secret."""
 REQUESTS = ("client", "http")
 ID_CHARS_SHOWN = 8
 """Of a request's id, in the table; the description has all of it."""
@@ -100,7 +103,7 @@ def entry_tree(entry: Entry) -> dict[str, object]:
                 "table": write.table,
                 "id": write.id,
                 "previous": write.previous,
-                "document": None if write.document is None else json.to_json(cbor.decode(write.document)),
+                "document": None if write.document is None else json.to_json(document_of(write)),
             }
             for write in entry.writes
         ],
@@ -191,7 +194,16 @@ def key_text(key: bytes) -> str:
     return text if len(text) <= KEY_CHARS_SHOWN_MAX else f"{text[:KEY_CHARS_SHOWN_MAX]}..."
 
 
+def document_of(write: Write) -> Value:
+    """The document that was written, without what nobody should see."""
+    assert write.document is not None, write.id
+    document = cbor.decode(write.document)
+    if write.table == EnvironmentVariable.__table__ and isinstance(document, dict):
+        return {**document, "value": MASK}
+    return document
+
+
 def write_text(write: Write) -> str:
     after = f", last written by entry {write.previous}" if write.previous else ""
     head = f"{write.table}/{write.id} {what_happened(write)}{after}"
-    return head if write.document is None else f"{head}\n{value_text(write.document)}"
+    return head if write.document is None else f"{head}\n{readable(document_of(write))}"

@@ -5,6 +5,7 @@ ReliveError
 ├── ServerUnreachable    no server answers there: start one, or name another place
 ├── RequestRefused       the server did not run the function: change the request
 ├── CallFailed           the function ran and failed: fix it, or its arguments
+├── VariableMissing      no such environment variable: set it
 └── FolderNotEmpty       a new app needs an empty folder
 """
 
@@ -62,6 +63,16 @@ class CallFailed(ReliveError):
 
     def __str__(self) -> str:
         return f"{self.function} failed: {self.problem}"
+
+
+@define(auto_exc=True)
+class VariableMissing(ReliveError):
+    """The environment variable is not set.  Set it, or check the name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"environment variable {self.name} is not set; `relive env list --names` shows those that are"
 
 
 @define(auto_exc=True)

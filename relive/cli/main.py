@@ -62,6 +62,7 @@ COMMANDS = {
     "dev": "dev:dev",
     "serve": "serve:serve",
     "run": "run:run",
+    "env": "env:env",
     "codegen": "codegen:codegen",
     "log": "log:log",
     "admin-key": "admin_key:admin_key",

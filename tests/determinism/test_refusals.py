@@ -114,6 +114,13 @@ def test_the_message_names_the_call_the_line_and_the_remedy(refuse: Refuse) -> N
     )
 
 
+def test_the_environment_is_refused_with_what_to_use_instead(refuse: Refuse) -> None:
+    async def handler() -> object:
+        return os.environ["HOME"]
+
+    assert 'Use ctx.env["NAME"], which `relive env set NAME VALUE` sets.' in refuse(handler, "environ").hint
+
+
 def test_outside_handlers_everything_is_allowed() -> None:
     assert pathlib.Path(A_FILE).read_text()
     assert os.stat(A_FILE).st_size > 0

@@ -1,0 +1,134 @@
+"""The tables of the system itself: fixed numbers, ordinary documents, read by everybody, written by none.
+
+Handlers read them as they read tables of the app, by name or by class, and live queries follow them.
+Only the system writes them (`system_writes`).  Their names begin with an underscore, which names of
+an app's tables may not.
+
+Invariant: a table keeps its number for ever, for the ids of its documents hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from typing import Any, Final, Literal
+
+from .documents import plain
+from .schema import Document, field, index
+from .shapes import object_shape
+from .table_codec import TableCodec
+
+
+class Row:
+    """What a row of a system table is beside an object: a read-only mapping of its stored fields."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> Any:
+        return fields_of(self)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(fields_of(self))
+
+    def __len__(self) -> int:
+        return len(fields_of(self))
+
+    def __contains__(self, name: object) -> bool:
+        return name in fields_of(self)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return fields_of(self).get(name, default)
+
+    def keys(self) -> KeysView[str]:
+        return fields_of(self).keys()
+
+    def values(self) -> ValuesView[Any]:
+        return fields_of(self).values()
+
+    def items(self) -> ItemsView[str, Any]:
+        return fields_of(self).items()
+
+
+Mapping.register(Row)
+
+
+def fields_of(row: Row) -> dict[str, object]:
+    fields = plain(row)
+    assert isinstance(fields, dict), "a document is an object"
+    return fields
+
+
+class TableRow(Row, Document, table="_tables"):
+    """Which tables there are, and the number that is part of each id of their documents."""
+
+    name: str = field()
+    number: int
+
+    by_name = index(name)
+
+
+class EnvironmentVariable(Row, Document, table="_environment_variables"):
+    """What ``ctx.env`` holds; set from outside with ``relive env set``."""
+
+    name: str = field()
+    value: str
+    """A secret, mostly: never shown in logs."""
+
+    by_name = index(name)
+
+
+MigrationState = Literal["running", "done", "failed", "cancelled"]
+
+
+class MigrationRow(Row, Document, table="_migrations"):
+    """How far a migration has come: one row for each that was ever started."""
+
+    name: str = field()
+    """``folder/module:function``."""
+    table: str
+    state: MigrationState = field()
+    cursor: bytes | None
+    """Key of the last document that was migrated, in the order of creation; None before the first."""
+    total: int
+    """Documents in the table when the migration was started."""
+    processed: int
+    changed: int
+    """Documents for which the function wrote something."""
+    started: float
+    """Milliseconds since the Unix epoch, like the other times."""
+    updated: float
+    finished: float | None
+    error: str | None
+    """Why it failed; None unless it did."""
+    document: str | None
+    """Id of the document at which it failed."""
+
+    by_name = index(name)
+    by_state = index(state)
+
+
+TABLES: Final = "_tables"
+TABLES_NUMBER: Final = 1
+CLASSES: Final[Mapping[int, type[Document]]] = {
+    TABLES_NUMBER: TableRow,
+    2: EnvironmentVariable,
+    3: MigrationRow,
+}
+"""By number.  A new table gets the next number; numbers are never used again."""
+NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
+
+CODECS: Final[Mapping[str, TableCodec]] = {
+    cls.__table__: TableCodec(cls.__table__, cls, object_shape(cls, cls.__name__), None) for cls in CLASSES.values()
+}
+
+WRITTEN_BY: Final[Mapping[str, str]] = {
+    "_tables": "the first document of a table makes its row",
+    "_environment_variables": "set one with `relive env set NAME VALUE`",
+    "_migrations": "start one with `relive migrate run NAME`",
+}
+
+
+def refusal(table: str) -> str:
+    """What a handler is told that wants to write a system table."""
+    remedy = WRITTEN_BY.get(table)
+    problem = "tables whose names begin with _ belong to the system: functions can read them, not write them"
+    return f"{problem}; {remedy}" if remedy is not None else problem
