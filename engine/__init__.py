@@ -2,7 +2,8 @@
 
 What a developer writes:
 
-schema           `Document`, `Record`, `Id`, `field`, `index`
+schema           `Document`, `Record`, `Id`, `field`
+indexes          `index`, `nested`: which fields a table is ordered by
 functions        `query`, `mutation` and their internal forms
 context          ``ctx``: what a handler can see and do
 database_access  ``ctx.db``: get, query, insert, patch, replace, delete
@@ -12,11 +13,14 @@ An app, from its source to something that can be called:
 
 bundle           the source of an app, content-addressed, and the importer of it
 app              loads it: bundle, lint, import, seal, tables and endpoints
+hints            type hints as msgspec has to see them
 shapes           what a type hint looks like to a client
 endpoint         one function: binds arguments, checks results
 documents        Python objects to values and back
 read_only        lists and dictionaries inside documents
 id_checks        whether each id belongs to the table that its type says
+renames          stored fields that were called something else
+index_fields     where the fields of an index are in a document, and the keys they make
 table_codec      one table: reads, checks, orders and writes its documents
 spec             tables and functions as plain values, for the log and for generators
 codegen          clients' types, generated from the hints
@@ -35,6 +39,14 @@ arguments        the arguments of one call, made anew for each run
 executor         runs functions and commits mutations; again after a conflict
 results          what a handler returned, as JSON encoded once
 failures         what a client is told when a function fails
+executions       the newest executions, for whoever operates the server
+
+The system's own data:
+
+system_tables        the tables whose names begin with _, and their fixed numbers
+system_writes        transactions of the system, the only ones that write them
+environment          ``ctx.env``
+environment_changes  changes of environment variables, within their limits
 
 All of it together:
 

@@ -28,9 +28,10 @@ from .determinism import frozen as frozen_state
 from .endpoint import Endpoint, endpoint_of
 from .errors import AppInvalid
 from .functions import AnyFunction, Function
-from .indexes import INDEXES_PER_TABLE_MAX
+from .hints import union_of
+from .index_fields import class_name, table_indexes
 from .schema import Document
-from .shapes import ObjectOf, check_supported, object_shape
+from .shapes import Shape, check_supported, table_shape
 
 logger = logging.getLogger("relive")
 
@@ -41,7 +42,16 @@ class TableClass:
 
     name: str
     cls: type[Document]
-    shape: ObjectOf
+    """If it has variants, documents are of those."""
+    shape: Shape
+
+    @classmethod
+    def of(cls, document: type[Document]) -> TableClass:
+        """Raises AppInvalid for fields that cannot be served, and for indexes of fields that are not there."""
+        shape = table_shape(document, document.__name__)
+        check_supported(union_of(document), class_name(document))
+        table_indexes(document, shape)
+        return cls(document.__table__, document, shape)
 
 
 @define(eq=False)
@@ -185,14 +195,16 @@ def find_tables(modules: Mapping[str, ModuleType]) -> Iterator[TableClass]:
         for value in list(vars(module).values()):
             if not (isinstance(value, type) and issubclass(value, Document)) or value.__module__ not in own:
                 continue
-            name: str = value.__table__
-            if names.get(name) is value:
+            root = value.__root__
+            if value is not root and root.__module__ in own:
+                check_fields(value)
                 continue
-            check_table(name, value, names.get(name))
-            names[name] = value
-            shape = object_shape(value, value.__name__)
-            check_supported(value, class_name(value))
-            yield TableClass(name, value, shape)
+            name: str = root.__table__
+            if names.get(name) is root:
+                continue
+            check_table(name, root, names.get(name))
+            names[name] = root
+            yield TableClass.of(root)
 
 
 def check_table(name: str, cls: type[Document], other: type[Document] | None) -> None:
@@ -201,15 +213,13 @@ def check_table(name: str, cls: type[Document], other: type[Document] | None) ->
         raise AppInvalid(where, f'table "{name}" is defined by {class_name(other)} already')
     if not name.isidentifier() or not name.isascii() or name.startswith("_") or len(name) > 64:
         raise AppInvalid(where, f'"{name}" cannot name a table: use letters, digits and _, not _ first')
-    if len(cls.__indexes__) > INDEXES_PER_TABLE_MAX:
-        raise AppInvalid(where, f"a table has at most {INDEXES_PER_TABLE_MAX} indexes")
-    for field in cls.__struct_encode_fields__:
-        if field.startswith(("_", "$")) and field not in ("_id", "_creationTime"):
-            raise AppInvalid(where, f"field `{field}`: names that begin with _ or $ belong to the system")
+    check_fields(cls)
 
 
-def class_name(cls: type) -> str:
-    return f"{cls.__module__}.{cls.__name__}"
+def check_fields(cls: type[Document]) -> None:
+    for name in (*cls.__struct_encode_fields__, cls.__tag_field__):
+        if name.startswith(("_", "$")) and name not in ("_id", "_creationTime"):
+            raise AppInvalid(class_name(cls), f"field `{name}`: names that begin with _ or $ belong to the system")
 
 
 def find_endpoints(modules: Mapping[str, ModuleType]) -> Iterator[Endpoint]:

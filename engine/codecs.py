@@ -7,29 +7,37 @@ from collections.abc import Callable, Mapping
 from attrs import evolve
 
 from ..actors.definition import TableDefinition
+from . import system_tables
 from .app import App
 from .catalog import Catalog
 from .id_checks import id_check
-from .shapes import ObjectOf
+from .shapes import ObjectOf, Shape, simplest, variants_of
 from .table_codec import TableCodec, untyped
 
 
 def codecs_of(app: App, catalog: Catalog) -> dict[str, TableCodec]:
-    """By table.  From here on the app's functions, too, know which ids belong to which table."""
+    """By table, those of the system included.
+
+    From here on the app's functions, too, know which ids belong to which table.
+    """
 
     def number_of(table: str) -> int:
         return catalog.number_of(table) or 0  # No id has the number 0.
 
     for endpoint in app.endpoints.values():
         endpoint.resolve_ids(number_of)
-    return {
+    return dict(system_tables.CODECS) | {
         table.name: TableCodec(table.name, table.cls, table.shape, id_check(without_id(table.shape), number_of))
         for table in app.tables.values()
     }
 
 
-def without_id(shape: ObjectOf) -> ObjectOf:
+def without_id(shape: Shape) -> Shape:
     """A document's own id was made by us, or read from the log: only what it refers to is checked."""
+    return simplest([without_own_id(document) for document in variants_of(shape) if isinstance(document, ObjectOf)])
+
+
+def without_own_id(shape: ObjectOf) -> ObjectOf:
     return evolve(shape, fields=tuple(field for field in shape.fields if field.name != "_id"))
 
 

@@ -54,9 +54,16 @@ class DatabaseReader:
     @overload
     def query(self, table: str, /) -> Query[Untyped]: ...
     def query(self, table: type[Document] | str, /) -> Query[Any]:
-        """All documents of a table in the order of creation; narrow it with ``.index(...)``."""
-        codec = self._run.codec(table) if isinstance(table, str) else self._codec_of(table)
-        return whole_table(self._run.transaction, codec)
+        """All documents of a table in the order of creation; narrow it with ``.index(...)``.
+
+        One of several classes of a table gives only documents of that class; the others are scanned.
+        """
+        if isinstance(table, str):
+            return whole_table(self._run.transaction, self._run.codec(table))
+        documents: Query[Any] = whole_table(self._run.transaction, self._codec_of(table))
+        if table.__root__ is table:
+            return documents
+        return documents.filter(lambda document: isinstance(document, table))
 
     @overload
     def normalize_id(self, table: type[D], text: str, /) -> Id[D] | None: ...
@@ -74,7 +81,7 @@ class DatabaseReader:
     def _codec_of(self, cls: type[Document]) -> TableCodec:
         """Raises TableUnknown for a class that is not a table of the deployed app."""
         codec = self._run.codec(table_of(cls))
-        if codec.cls is not cls:
+        if codec.cls is not cls.__root__:
             raise TableUnknown(f"{cls.__module__}.{cls.__name__}")
         return codec
 
@@ -158,7 +165,7 @@ class DatabaseWriter(DatabaseReader):
         if table is None or old is None:
             raise DocumentMissing("merge", id)
         codec, _ = self._writable(table)
-        stored = {codec.stored_names.get(name, name): operation for name, operation in operations.items()}
+        stored = {codec.stored_name(old.document, name): operation for name, operation in operations.items()}
         for name, operation in stored.items():
             if name in ("_id", "_creationTime"):
                 raise DocumentInvalid(table, f"`{name}` belongs to the database and cannot be changed")
@@ -177,7 +184,7 @@ class DatabaseWriter(DatabaseReader):
         codec, _ = self._writable(table)
         value = codec.fields(old)
         for name, item in changes.items():
-            stored = codec.stored_names.get(name, name)
+            stored = codec.stored_name(old.document, name)
             if stored in ("_id", "_creationTime"):
                 raise DocumentInvalid(table, f"`{name}` belongs to the database and cannot be changed")
             if item is UNSET:
@@ -206,7 +213,12 @@ class DatabaseWriter(DatabaseReader):
         if not isinstance(value, dict):
             raise DocumentInvalid(codec.name, f"a document is an object, not {type(document).__name__}")
         if isinstance(document, Mapping):
-            value = {codec.stored_names.get(name, name): item for name, item in value.items()}
+            value = codec.with_stored_names(value)
+        if codec.cls is not None and codec.cls.__variants__ and type(document) is codec.cls:
+            kinds = " or ".join(cls.__name__ for cls in codec.cls.__variants__.values())
+            raise DocumentInvalid(
+                codec.name, f"a document is one of its kinds, not a plain {codec.cls.__name__}: {kinds}"
+            )
         return value
 
     def _existing(self, operation: str, id: str) -> tuple[str, Version]:

@@ -16,6 +16,7 @@ from ..protocol.values import Value
 from .documents import convert, in_order, to_value
 from .errors import AppInvalid, ArgumentValidationError, ReturnsValidationError
 from .functions import AnyFunction, Function, FunctionKind
+from .hints import expanded
 from .id_checks import IdCheck, id_check
 from .shapes import ANY, Field, ObjectOf, RecordOf, Shape, check_supported, shape_of, walk
 
@@ -88,7 +89,10 @@ def endpoint_of(path: str, function: AnyFunction) -> Endpoint:
     code = function.handler.__code__
     where = f'File "{code.co_filename}", line {code.co_firstlineno}, in {function.__name__}'
     try:
-        hints = typing.get_type_hints(function.handler, names_of(function), include_extras=True)
+        hints = {
+            name: expanded(hint)
+            for name, hint in typing.get_type_hints(function.handler, names_of(function), include_extras=True).items()
+        }
     except NameError as error:
         raise AppInvalid(where, f"{error}; is it imported in that module?") from None
     parameters = list(inspect.signature(function.handler).parameters.values())

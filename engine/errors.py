@@ -13,6 +13,7 @@ ReliveError
 │   ├── DocumentMissing       patch, replace or delete of an id that is not there
 │   ├── NotUnique             `unique()` found two
 │   ├── TableUnknown / IndexUnknown
+│   ├── IndexStaged           the index is being filled, and not to be read yet
 │   └── LimitReached          a transaction read or wrote more than it may
 ├── EnvironmentVariableMissing  a function asked for one that is not set
 ├── EnvironmentVariableInvalid  a name, a value or all of them together that cannot be set
@@ -74,12 +75,13 @@ class WrongKind(FunctionError):
     """The function is of another kind.  Call it as what it is."""
 
     path: str
+    """``module:function``; shown as clients of Convex know it, with the module as a file."""
     asked: str
     defined: str
 
     def __str__(self) -> str:
         return (
-            f"Trying to execute {self.path} as {self.asked.capitalize()}, "
+            f"Trying to execute {self.path.replace(':', '.js:')} as {self.asked.capitalize()}, "
             f"but it is defined as {self.defined.capitalize()}."
         )
 
@@ -163,6 +165,17 @@ class IndexUnknown(DatabaseError):
 
     def __str__(self) -> str:
         return f"table `{self.table}` has no index {self.index!r}"
+
+
+@define(auto_exc=True)
+class IndexStaged(DatabaseError):
+    """The index is filled and kept up to date, but not to be read.  Deploy it without ``staged=True``."""
+
+    table: str
+    index: str
+
+    def __str__(self) -> str:
+        return f"index {self.index} of table `{self.table}` is staged: deploy it without staged=True to read it"
 
 
 @define(auto_exc=True)

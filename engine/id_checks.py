@@ -14,7 +14,7 @@ from typing import assert_never
 from ..protocol import ids
 from ..protocol.errors import InvalidId, InvalidValue
 from ..protocol.values import Int64, Value, step
-from .shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf
+from .shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf, walk, whole
 
 IdCheck = Callable[[Value], None]
 """Raises InvalidValue, with the path, if an id inside the value belongs to another table."""
@@ -34,33 +34,54 @@ KINDS: Mapping[str, type | tuple[type, ...]] = {
 """What a value of each kind is in Python, as far as variants of a union have to be told apart."""
 
 
+Known = dict[object, IdCheck]
+"""Checks of objects that are being made, by their hints: an object may hold itself."""
+
+
 def id_check(shape: Shape, number_of: NumberOf) -> IdCheck | None:
     """A check of the ids that ``shape`` declares; None if it declares none."""
-    check = check_of(shape, number_of)
+    check = check_of(shape, number_of, {})
     return partial(check_whole, check) if check is not None else None
 
 
-def check_of(shape: Shape, number_of: NumberOf) -> IdCheck | None:
+def check_of(shape: Shape, number_of: NumberOf, known: Known) -> IdCheck | None:
     """As `id_check`, for a part of a value: the path begins there."""
     match shape:
         case IdOf(table):
             return partial(check_id, table, number_of)
         case ArrayOf(item):
-            check = check_of(item, number_of)
+            check = check_of(item, number_of, known)
             return partial(check_items, check) if check is not None else None
         case RecordOf(item):
-            check = check_of(item, number_of)
+            check = check_of(item, number_of, known)
             return partial(check_values, check) if check is not None else None
-        case ObjectOf(_, fields):
-            checks = {field.name: check for field in fields if (check := check_of(field.shape, number_of))}
-            return partial(check_fields, checks) if checks else None
+        case ObjectOf():
+            return check_of_object(shape, number_of, known)
         case UnionOf(variants):
-            options = [(variant, check_of(variant, number_of)) for variant in variants]
+            options = [(whole_variant(variant), check_of(variant, number_of, known)) for variant in variants]
             return partial(check_variants, options) if any(check for _, check in options) else None
         case Scalar() | LiteralOf():
             return None
         case _:
             assert_never(shape)
+
+
+def check_of_object(shape: ObjectOf, number_of: NumberOf, known: Known) -> IdCheck | None:
+    if shape.hint in known:
+        # Inside itself: its check is complete once a value comes.
+        return lambda value: known[shape.hint](value)
+    if not any(isinstance(part, IdOf) or (isinstance(part, ObjectOf) and part.hint in known) for part in walk(shape)):
+        return None
+    checks: dict[str, IdCheck] = {}
+    known[shape.hint] = partial(check_fields, checks)
+    for field in shape.fields:
+        if check := check_of(field.shape, number_of, known):
+            checks[field.name] = check
+    return known[shape.hint]
+
+
+def whole_variant(shape: Shape) -> Shape:
+    return whole(shape) if isinstance(shape, ObjectOf) else shape
 
 
 def check_whole(check: IdCheck, value: Value) -> None:

@@ -169,11 +169,11 @@ def check_options(options: PaginationOptions) -> None:
 
 def fingerprint_of(query: Query[Any]) -> bytes:
     """What makes a position mean the same place: the index as it is declared, the range, the order."""
-    made = query.codec.cls.__indexes__.get(query.index_name.index) if query.codec.cls is not None else None
+    declared = query.codec.indexes.get(query.index_name.index)
     parts = (
         query.index_name.table.encode(),
         query.index_name.index.encode(),
-        repr(made.fields if made is not None else ()).encode(),
+        repr(declared.made.fields if declared is not None else ()).encode(),
         query.start,
         b"" if query.stop is None else b"\0" + query.stop,
         b"desc" if query.reverse else b"asc",

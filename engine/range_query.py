@@ -13,12 +13,13 @@ from typing import Any, Generic, Literal, TypeVar, overload
 
 from attrs import evolve, frozen
 
-from ..actors.definition import BY_CREATION_TIME
+from ..actors.definition import BY_CREATION_TIME, BY_ID
 from ..log.entry import IndexKey, IndexName
-from .errors import IndexUnknown, NotUnique
-from .indexes import Index1, Index2, Index3, Index4
+from .errors import IndexStaged, IndexUnknown, NotUnique
+from .index_fields import IndexField, key_of_bound
+from .indexes import SYSTEM_INDEXES, Index1, Index2, Index3, Index4, SystemIndex
 from .pagination import Page, PaginationOptions, read_page
-from .table_codec import TableCodec, key_of
+from .table_codec import TableCodec
 from .transaction import Transaction
 
 T = TypeVar("T")
@@ -52,6 +53,8 @@ class Query(Generic[T]):
     reverse: bool = False
     tests: tuple[Callable[[T], bool], ...] = ()
 
+    @overload
+    def index(self, index: SystemIndex[A], /, *, gt: A = ..., gte: A = ..., lt: A = ..., lte: A = ...) -> Query[T]: ...
     @overload
     def index(self, index: Index1[A], /, *, gt: A = ..., gte: A = ..., lt: A = ..., lte: A = ...) -> Query[T]: ...
     @overload
@@ -117,25 +120,43 @@ class Query(Generic[T]):
     ) -> Query[T]: ...
     @overload
     def index(self, index: Index4[A, B, C, D], a: A, b: B, c: C, d: D, /, *more: Any, **bounds: Any) -> Query[T]: ...
-    def index(self, index: Index1[Any], /, *equal: Any, **bounds: Any) -> Query[T]:
+    @overload
+    def index(self, index: str, /, *equal: Any, **bounds: Any) -> Query[T]: ...
+    def index(self, index: Index1[Any] | SystemIndex[Any] | str, /, *equal: Any, **bounds: Any) -> Query[T]:
         """The documents whose first fields equal ``equal``, in the order of the index.
 
         The bounds ``gt``, ``gte``, ``lt``, ``lte`` apply to the next field, which is the creation
-        time when all are given.  A missing field sorts before everything (pass `UNSET`).
-        Raises IndexUnknown for an index of another table, TypeError for too many values.
+        time when all are given.  A missing field sorts before everything (pass `UNSET`).  Every table
+        has ``by_creation_time`` and ``by_id``, also for tables without a class, by name.
+
+        Raises IndexUnknown for an index of another table, IndexStaged for one that is not to be read
+        yet, TypeError for too many values.
         """
-        known = self.codec.cls.__indexes__.get(index.name) if self.codec.cls is not None else None
-        if known is not index:
-            raise IndexUnknown(self.codec.name, repr(index))
-        if len(equal) > len(index.fields):
-            raise TypeError(f"{index!r} has {len(index.fields)} fields, {len(equal)} values were given")
-        comparable = self.codec.comparable
-        prefix = b"".join([key_of(comparable(*pair)) for pair in zip(index.fields, equal, strict=False)])
-        if bounds and len(equal) < len(index.fields):
-            following = index.fields[len(equal)]
-            bounds = {bound: comparable(following, value) for bound, value in bounds.items()}
-        start, stop = key_range(prefix, **bounds)
-        return evolve(self, index_name=IndexName(self.codec.name, index.name), start=start, stop=stop)
+        name = index if isinstance(index, str) else index.name
+        fields = self._fields_of(index)
+        if len(equal) > len(fields):
+            raise TypeError(f"{index!r} has {len(fields)} fields, {len(equal)} values were given")
+        prefix = b"".join([key_of_bound(field.comparable(value)) for field, value in zip(fields, equal, strict=False)])
+        if name == BY_ID:
+            start, stop = id_range(**bounds)
+        else:
+            if len(equal) < len(fields):
+                following = fields[len(equal)]
+                bounds = {bound: following.comparable(value) for bound, value in bounds.items()}
+            start, stop = key_range(prefix, **bounds)
+        return evolve(self, index_name=IndexName(self.codec.name, name), start=start, stop=stop)
+
+    def _fields_of(self, index: Index1[Any] | SystemIndex[Any] | str) -> tuple[IndexField, ...]:
+        """Raises IndexUnknown, IndexStaged."""
+        name = index if isinstance(index, str) else index.name
+        if isinstance(index, SystemIndex) or name in SYSTEM_INDEXES:
+            return ()
+        known = self.codec.indexes.get(name)
+        if known is None or (known.made is not index and not isinstance(index, str)):
+            raise IndexUnknown(self.codec.name, name if isinstance(index, str) else repr(index))
+        if known.made.staged:
+            raise IndexStaged(self.codec.name, name)
+        return known.fields
 
     def order(self, by: Literal["asc", "desc"], /) -> Query[T]:
         """In the order of the index, or the opposite."""
@@ -221,19 +242,40 @@ def key_range(
     prefix: IndexKey, *, gt: Any = NO_BOUND, gte: Any = NO_BOUND, lt: Any = NO_BOUND, lte: Any = NO_BOUND
 ) -> tuple[IndexKey, IndexKey | None]:
     """Start and stop of the keys that begin with ``prefix`` and whose next field is in bounds."""
-    if (gt is not NO_BOUND and gte is not NO_BOUND) or (lt is not NO_BOUND and lte is not NO_BOUND):
-        raise TypeError("give one lower bound (gt or gte) and one upper bound (lt or lte) at most")
+    check_bounds(gt=gt, gte=gte, lt=lt, lte=lte)
     start: IndexKey = prefix
     stop = prefix + BEYOND if prefix else None
     if gte is not NO_BOUND:
-        start = prefix + key_of(gte)
+        start = prefix + key_of_bound(gte)
     elif gt is not NO_BOUND:
-        start = prefix + key_of(gt) + BEYOND
+        start = prefix + key_of_bound(gt) + BEYOND
     if lt is not NO_BOUND:
-        stop = prefix + key_of(lt)
+        stop = prefix + key_of_bound(lt)
     elif lte is not NO_BOUND:
-        stop = prefix + key_of(lte) + BEYOND
+        stop = prefix + key_of_bound(lte) + BEYOND
     return start, stop
+
+
+def id_range(
+    *, gt: Any = NO_BOUND, gte: Any = NO_BOUND, lt: Any = NO_BOUND, lte: Any = NO_BOUND
+) -> tuple[IndexKey, IndexKey | None]:
+    """As `key_range`, for the index whose keys are the ids themselves."""
+    bounds = {"gt": gt, "gte": gte, "lt": lt, "lte": lte}
+    given = {name: bound for name, bound in bounds.items() if bound is not NO_BOUND}
+    check_bounds(**bounds)
+    for name, bound in given.items():
+        if not isinstance(bound, str):
+            raise TypeError(f"by_id: {name}= takes an id, not {bound!r}")
+    keys = {name: bound.encode() for name, bound in given.items()}
+    # The next key after an id is the id and a zero.
+    start = keys.get("gte", keys["gt"] + b"\0" if "gt" in keys else b"")
+    stop = keys.get("lt", keys["lte"] + b"\0" if "lte" in keys else None)
+    return start, stop
+
+
+def check_bounds(*, gt: Any, gte: Any, lt: Any, lte: Any) -> None:
+    if (gt is not NO_BOUND and gte is not NO_BOUND) or (lt is not NO_BOUND and lte is not NO_BOUND):
+        raise TypeError("give one lower bound (gt or gte) and one upper bound (lt or lte) at most")
 
 
 def whole_table(transaction: Transaction, codec: TableCodec) -> Query[Any]:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 
-from .shapes import ANY, ArrayOf, ObjectOf, RecordOf, walk
+from .shapes import ANY, ArrayOf, ObjectOf, RecordOf, Shape, variants_of, walk
 
 T = TypeVar("T")
 
@@ -61,8 +61,11 @@ def frozen(obj: object) -> object:
     return obj
 
 
-def holds_containers(shape: ObjectOf) -> bool:
+def holds_containers(shape: Shape) -> bool:
     """False if `freeze` would find nothing to do in a document of this shape."""
+    documents = variants_of(shape)
     return any(
-        (part != shape and isinstance(part, (ArrayOf, RecordOf, ObjectOf))) or part == ANY for part in walk(shape)
+        (part not in documents and isinstance(part, (ArrayOf, RecordOf, ObjectOf))) or part == ANY
+        for document in documents
+        for part in walk(document)
     )

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from ..protocol.values import Int64
 from .errors import AppInvalid
+from .hints import field_types
 from .schema import Document, Record, Unset
 
 
@@ -56,6 +57,8 @@ class Field:
     """May be missing from what a client sends; results always carry defaulted fields."""
     missing: bool
     """May be missing from results too: declared ``X | Unset``."""
+    former: tuple[str, ...] = ()
+    """What it was called in stored documents before."""
 
 
 @frozen
@@ -65,11 +68,18 @@ class ObjectOf:
     cls: type[msgspec.Struct]
     fields: tuple[Field, ...]
     table: str | None
+    arguments: tuple[Any, ...] = ()
+    """What stands for the type variables of the class: ``Page[Message]``."""
 
     @property
     def is_recurrence(self) -> bool:
-        """True where a class occurs inside itself: its fields are left out there."""
+        """True where a class occurs inside itself: its fields are left out there (see `whole`)."""
         return not self.fields and bool(self.cls.__struct_fields__)
+
+    @property
+    def hint(self) -> Any:
+        cls: Any = self.cls
+        return cls[self.arguments] if self.arguments else cls
 
 
 @frozen
@@ -123,7 +133,11 @@ def shape_of(hint: Any, where: str) -> Shape:
         return RecordOf(shape_of(args[1], f"{where}[...]"))
     if hint in (list, dict):
         raise AppInvalid(where, f"say what a `{hint.__name__}` holds, as `{hint.__name__}[...]`")
-    if isinstance(hint, type) and issubclass(hint, (Document, Record)):
+    if isinstance(hint, typing.TypeVar):
+        return shape_of(hint.__bound__, where) if hint.__bound__ is not None else ANY
+    if isinstance(hint, type) and issubclass(hint, Document) and hint.__variants__:
+        return table_shape(hint, where)
+    if isinstance(origin or hint, type) and issubclass(origin or hint, (Document, Record)):
         return object_shape(hint, where)
     name = getattr(hint, "__name__", str(hint))
     raise AppInvalid(where, f"`{name}` has no place in the value model: {REMEDIES.get(name, 'use a Record')}")
@@ -154,7 +168,7 @@ def union_shape(args: tuple[Any, ...], where: str) -> Shape:
 def simplest(variants: list[Shape]) -> Shape:
     flat: dict[Shape, None] = {}
     for variant in variants:
-        flat.update(dict.fromkeys(variant.variants if isinstance(variant, UnionOf) else (variant,)))
+        flat.update(dict.fromkeys(variants_of(variant)))
     return next(iter(flat)) if len(flat) == 1 else UnionOf(tuple(flat))
 
 
@@ -166,41 +180,59 @@ def array_item(origin: Any, args: tuple[Any, ...], where: str) -> Any:
     raise AppInvalid(where, "a tuple of fixed length has no place in the value model: use a Record")
 
 
-IN_PROGRESS: dict[type, ObjectOf] = {}
+IN_PROGRESS: dict[Any, ObjectOf] = {}
 
 
-def object_shape(cls: Any, where: str) -> ObjectOf:
+def table_shape(cls: type[Document], where: str) -> Shape:
+    """What the documents of a table are: of its class, or of one of its variants."""
+    if not cls.__variants__:
+        return object_shape(cls, where)
+    return simplest([object_shape(variant, variant.__name__) for variant in cls.__variants__.values()])
+
+
+def object_shape(hint: Any, where: str) -> ObjectOf:
+    """Of a Document or Record, with its type arguments if it has any."""
+    cls = get_origin(hint) or hint
     table = cls.__table__ if issubclass(cls, Document) else None
-    if cls in IN_PROGRESS:
-        return IN_PROGRESS[cls]
+    if hint in IN_PROGRESS:
+        return IN_PROGRESS[hint]
     # A class that mentions itself gets a shape without fields where it recurs; the name is enough.
-    IN_PROGRESS[cls] = ObjectOf(cls, (), table)
+    IN_PROGRESS[hint] = ObjectOf(cls, (), table, get_args(hint))
     try:
-        hints = typing.get_type_hints(cls, include_extras=True)
         fields = [tag_field(cls)] if cls.__struct_config__.tag else []
-        for info in msgspec.structs.fields(cls):
-            hint = hints[info.name]
+        for info in field_types(hint):
             is_system = table is not None and info.name in ("id", "creation_time")
             if is_system:
                 shape: Shape = IdOf(table or "") if info.name == "id" else SCALARS[float]
             else:
-                shape = shape_of(hint, f"{where}.{info.name}" if where else f"{cls.__name__}.{info.name}")
-            missing = not is_system and Unset in get_args(hint)
+                shape = shape_of(info.type, f"{where}.{info.name}" if where else f"{cls.__name__}.{info.name}")
+            missing = not is_system and Unset in get_args(info.type)
             optional = not info.required and not is_system
-            fields.append(Field(info.encode_name, shape, optional, missing))
-        return ObjectOf(cls, tuple(fields), table)
+            former = cls.__former__.get(info.encode_name, ())
+            fields.append(Field(info.encode_name, shape, optional, missing, former))
+        return ObjectOf(cls, tuple(fields), table, get_args(hint))
     except NameError as error:
         raise AppInvalid(where or cls.__name__, f"{error}; is it imported in that module?") from None
     except TypeError as error:
         remedy = "if a function of that module is called as a built-in type is, write `builtins.list[...]`"
         raise AppInvalid(where or cls.__name__, f"{error}; {remedy}") from None
     finally:
-        del IN_PROGRESS[cls]
+        del IN_PROGRESS[hint]
 
 
 def tag_field(cls: Any) -> Field:
     config = cls.__struct_config__
     return Field(config.tag_field, LiteralOf(config.tag), optional=False, missing=False)
+
+
+def whole(shape: ObjectOf) -> ObjectOf:
+    """The shape with its fields, also where it occurs inside itself."""
+    return object_shape(shape.hint, shape.cls.__name__) if shape.is_recurrence else shape
+
+
+def variants_of(shape: Shape) -> tuple[Shape, ...]:
+    """What a value of the shape may be: several for a union."""
+    return shape.variants if isinstance(shape, UnionOf) else (shape,)
 
 
 def walk(shape: Shape) -> Iterator[Shape]:

@@ -10,6 +10,7 @@ from typing import assert_never
 from ..protocol.values import Value
 from .app import App
 from .endpoint import Endpoint
+from .index_fields import table_indexes
 from .shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf
 
 NAMES = {"int": "number", "float": "number", "int64": "bigint"}
@@ -39,10 +40,9 @@ def function_spec(endpoint: Endpoint) -> Value:
 def tables_spec(app: App) -> list[Value]:
     tables: list[Value] = []
     for _, table in sorted(app.tables.items()):
-        stored = dict(zip(table.cls.__struct_fields__, table.cls.__struct_encode_fields__, strict=True))
         indexes: list[Value] = [
-            {"name": name, "fields": [stored[field] for field in made.fields]}
-            for name, made in table.cls.__indexes__.items()
+            {"name": name, "fields": [".".join(field.stored) for field in made.fields], "staged": made.made.staged}
+            for name, made in table_indexes(table.cls, table.shape).items()
         ]
         tables.append({"name": table.name, "document": validator(table.shape), "indexes": indexes})
     return tables

@@ -30,6 +30,7 @@ from .engine.schema import Record as Record
 from .engine.schema import Unset as Unset
 from .engine.schema import field as field
 from .engine.schema import index as index
+from .engine.schema import nested as nested
 from .engine.version import ENGINE_VERSION as __version__
 from .protocol.errors import ReliveError as ReliveError
 
@@ -57,5 +58,6 @@ __all__ = [
     "internal_mutation",
     "internal_query",
     "mutation",
+    "nested",
     "query",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..app import TableClass
+from ..index_fields import table_indexes
 from ..shapes import ObjectOf, RecordOf, Shape, UnionOf
 from .types import Side, TypeWriter, fields_of, quoted
 
@@ -49,9 +50,8 @@ def entry(table: TableClass, writer: TypeWriter) -> Iterator[str]:
 
 
 def indexes(table: TableClass) -> Iterator[str]:
-    stored = dict(zip(table.cls.__struct_fields__, table.cls.__struct_encode_fields__, strict=True))
-    for name, index in table.cls.__indexes__.items():
-        fields = [quoted(stored[field]) for field in index.fields]
+    for name, index in table_indexes(table.cls, table.shape).items():
+        fields = [quoted(".".join(field.stored)) for field in index.fields]
         yield f"      {quoted(name)}: [{', '.join([*fields, quoted('_creationTime')])}];"
 
 

@@ -27,7 +27,7 @@ from relive.engine.executor import Executor
 from relive.engine.functions import AnyFunction, MutationFunction, QueryFunction
 from relive.engine.overlay import Overlay
 from relive.engine.schema import Document
-from relive.engine.shapes import ANY, ObjectOf, object_shape
+from relive.engine.shapes import ANY, ObjectOf
 from relive.engine.transaction import Transaction
 from relive.log.entry import LSN, Entry, KeyRange
 from relive.log.memory import MemoryStorage
@@ -178,16 +178,9 @@ def endpoint_for(function: AnyFunction) -> Endpoint:
 def app_of(*classes: type[Document], version: int = 1, functions: Mapping[str, AnyFunction] | None = None) -> App:
     """An app of classes and functions that a test defines, without a folder to load it from."""
     bundle = Bundle(FOLDER, {"app": f"version = {version}".encode()})
-    tables = {
-        cls.__table__: TableClass(cls.__table__, cls, checked(object_shape(cls, cls.__name__))) for cls in classes
-    }
+    tables = {cls.__table__: TableClass.of(cls) for cls in classes}
     endpoints = {path: endpoint_of(path, function) for path, function in (functions or {}).items()}
     return App("bench", bundle, bundle.hash, tables, endpoints)
-
-
-def checked(shape: ObjectOf) -> ObjectOf:
-    assert shape.table is not None
-    return shape
 
 
 def open_bench(

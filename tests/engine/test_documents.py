@@ -9,9 +9,9 @@ import pytest
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.documents import convert, to_value
 from relive.engine.errors import DocumentInvalid
+from relive.engine.indexes import INDEX_FIELDS_MAX
 from relive.engine.read_only import freeze
 from relive.engine.schema import (
-    INDEX_FIELDS_MAX,
     UNSET,
     Document,
     Id,
