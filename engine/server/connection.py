@@ -15,8 +15,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
+from ...actors.errors import WritesRefused
 from ...log.entry import BEFORE_FIRST, LSN, Timestamp
 from ...protocol.chunks import transition_texts
 from ...protocol.close import ErrorClass, Refused
@@ -31,6 +32,7 @@ from ...protocol.requests import (
     Subscribe,
     Unsubscribe,
 )
+from ...protocol.results import QueryResult
 from ...protocol.server_session import ServerSession
 from ...protocol.wire import decode_client, encode_server
 from ..admin_key import AdminKey
@@ -118,15 +120,18 @@ class Connection:
         match request:
             case RunMutation():
                 self.mutate(request)
-            case Subscribe(query_id, path, args, component_path, _):
-                key = self.live.watch(Call(path_of(component_path, path), args, self.admin), (self, query_id))
-                self.keys[query_id] = key
+            case Subscribe(query_id, path, args, component_path, journal):
+                call = Call(path_of(component_path, path), args, self.admin, journal)
+                self.keys[query_id] = self.live.watch(call, (self, query_id))
                 self.stale[query_id] = None
             case Unsubscribe(query_id):
                 self.live.unwatch(self.keys.pop(query_id), (self, query_id))
                 self.stale.pop(query_id, None)
-            case RunAction(request_id, path, _, component_path):
-                outcome = self.database.executor.refuse_action(path_of(component_path, path), self.admin)
+            case RunAction(request_id, path, args, component_path):
+                outcome = self.database.executor.refuse_action(
+                    Call(path_of(component_path, path), args, self.admin),
+                    MutationRequest("client", self.session.session_id, request_id),
+                )
                 self.send(self.last_lsn, encode_server(self.session.answer_action(request_id, outcome)))
             case Connected(_, _, _, max_observed):
                 self.connected(max_observed)
@@ -136,10 +141,13 @@ class Connection:
                 assert_never(request)
 
     def mutate(self, request: RunMutation) -> None:
-        done = self.database.executor.mutate(
-            Call(path_of(request.component_path, request.path), request.args, self.admin),
-            MutationRequest("client", self.session.session_id, request.request_id),
-        )
+        call = Call(path_of(request.component_path, request.path), request.args, self.admin)
+        cause = MutationRequest("client", self.session.session_id, request.request_id)
+        try:
+            done = self.database.executor.mutate(call, cause)
+        except WritesRefused as error:
+            # A socket has only the answer to the call, and must not end: reads go on.
+            done = self.database.executor.unwritten(call, cause, error)
         response = self.session.answer_mutation(request.request_id, done.outcome)
         self.send(done.lsn, encode_server(response))
 
@@ -172,10 +180,21 @@ class Connection:
             return
         self.admin = admin
         for query_id, key in self.keys.items():
-            self.live.unwatch(key, (self, query_id))
-            call = Call(key.call.path, key.call.args, admin)
-            self.keys[query_id] = self.live.watch(call, (self, query_id))
+            self.rewatch(query_id, evolve(key.call, admin=admin))
             self.stale[query_id] = None
+
+    def rewatch(self, query_id: int, call: Call) -> None:
+        """Watch another query instead."""
+        watcher = (self, query_id)
+        self.live.unwatch(self.keys[query_id], watcher)
+        self.keys[query_id] = self.live.watch(call, watcher)
+
+    def result(self, query_id: int) -> QueryResult:
+        """The result as of the newest commit; pages end where they ended the last time."""
+        call, journal = self.keys[query_id].call, self.session.queries[query_id].journal
+        if journal != call.journal:
+            self.rewatch(query_id, evolve(call, journal=journal))
+        return self.live.result(self.keys[query_id])
 
     def reject(self, problem: str) -> None:
         self.rejected = self.session.auth_rejected(problem)
@@ -192,7 +211,7 @@ class Connection:
     def move_to_head(self) -> None:
         if self.failure is not None or self.transitions_queued >= TRANSITIONS_QUEUED_MAX:
             return  # `written` schedules it again.
-        results = {query_id: self.live.result(self.keys[query_id]) for query_id in self.stale}
+        results = {query_id: self.result(query_id) for query_id in self.stale}
         self.stale.clear()
         queries = self.session.queries
         news = any(queries[query_id].digest != result.digest for query_id, result in results.items())

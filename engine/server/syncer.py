@@ -19,6 +19,8 @@ from .connection import Connection, Watcher
 SLICE_NS = 2_000_000
 """How long transitions are computed before others have their turn: 2 ms."""
 
+TAKEN_BACK = "the entry could not be written to the disk, and was taken back"
+
 
 @define(eq=False)
 class Syncer:
@@ -26,6 +28,9 @@ class Syncer:
     live: LiveQueries[Watcher]
     waiting: deque[Connection] = Factory(deque[Connection])
     woken: trio.Event = Factory(trio.Event)
+
+    def __attrs_post_init__(self) -> None:
+        self.live.wake = self.mark_stale
 
     def schedule(self, connection: Connection) -> None:
         if not connection.scheduled:
@@ -39,11 +44,8 @@ class Syncer:
 
     def rewind(self) -> None:
         """The code, or history itself, is another: nothing that was evaluated counts."""
+        self.database.executor.executions.take_back(self.database.runtime.tail.head, TAKEN_BACK)
         for watcher in self.live.restart():
-            self.mark_stale(watcher)
-
-    def follow(self) -> None:
-        for watcher in self.live.follow():
             self.mark_stale(watcher)
 
     def mark_stale(self, watcher: Watcher) -> None:
@@ -54,7 +56,7 @@ class Syncer:
     async def run(self) -> None:
         slice_end = real_monotonic_ns() + SLICE_NS
         while True:
-            self.follow()
+            self.live.catch_up()
             if not self.waiting:
                 self.woken = trio.Event()
                 await self.woken.wait()

@@ -103,6 +103,7 @@ def test_a_live_query_always_gives_what_running_it_gives(
             assert result.digest == seen[number] or f"w{number}" in woken
             seen[number] = result.digest
         live.subscriptions.check()
+        live.check()
 
 
 def test_all_who_watch_the_same_share_one_evaluation() -> None:
@@ -192,14 +193,3 @@ def test_subscriptions_that_fail_are_rebuilt_and_everything_runs_again(monkeypat
     bench.mutate("app:play", player="a", points=4)
     assert live.follow() == ("w",)
     assert value_of(live.result(key)) == 4
-
-
-def test_unwatched_queries_are_forgotten() -> None:
-    bench = players()
-    live = live_of(bench)
-    key = watch(bench, "app:total", "w", at_least=0)
-    live.result(key)
-    live.unwatch(key, "w")
-    live.subscriptions.check()
-
-    assert live.subscriptions.queries == {}
