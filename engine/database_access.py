@@ -216,9 +216,7 @@ class DatabaseWriter(DatabaseReader):
             value = codec.with_stored_names(value)
         if codec.cls is not None and codec.cls.__variants__ and type(document) is codec.cls:
             kinds = " or ".join(cls.__name__ for cls in codec.cls.__variants__.values())
-            raise DocumentInvalid(
-                codec.name, f"a document is one of its kinds, not a plain {codec.cls.__name__}: {kinds}"
-            )
+            raise DocumentInvalid(codec.name, f"insert one of its kinds, not a plain {codec.cls.__name__}: {kinds}")
         return value
 
     def _existing(self, operation: str, id: str) -> tuple[str, Version]:

@@ -15,7 +15,7 @@ from ..protocol.errors import InvalidValue
 from ..protocol.values import Value
 from .documents import convert, in_order, to_value
 from .errors import AppInvalid, ArgumentValidationError, ReturnsValidationError
-from .functions import AnyFunction, Function, FunctionKind
+from .functions import AnyFunction, Function, FunctionKind, MigrationFunction
 from .hints import expanded
 from .id_checks import IdCheck, id_check
 from .shapes import ANY, Field, ObjectOf, RecordOf, Shape, check_supported, shape_of, walk
@@ -115,13 +115,25 @@ def endpoint_of(path: str, function: AnyFunction) -> Endpoint:
         arguments_type = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True, frozen=True)
     except TypeError as error:
         raise AppInvalid(where, str(error)) from None
+    if isinstance(function, MigrationFunction):
+        check_migration(function, fields, where)
     returns_hint = hints.get("return", Any)
+    # Shapes first: making one prepares the classes inside for msgspec.
+    returns = shape_of(returns_hint, f"{where}, result")
     check_supported(arguments_type, where)
     check_supported(returns_hint, where)
-    returns = shape_of(returns_hint, f"{where}, result")
     return Endpoint(
         path, function, ObjectOf(arguments_type, tuple(shapes), None), returns, arguments_type, returns_hint
     )
+
+
+def check_migration(function: MigrationFunction[Any], fields: list[Any], where: str) -> None:
+    """Raises AppInvalid unless it takes a document of its table."""
+    cls = function.table
+    if len(fields) != 1 or fields[0][1] != expanded(cls):
+        raise AppInvalid(
+            where, f"a migration of `{cls.__name__}` takes `ctx` and one document, as `row: {cls.__name__}`"
+        )
 
 
 def names_of(function: AnyFunction) -> dict[str, Any]:

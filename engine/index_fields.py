@@ -79,9 +79,14 @@ def table_indexes(cls: type[Document], shape: Shape) -> dict[str, TableIndex]:
     if len(declared) > INDEXES_PER_TABLE_MAX:
         raise AppInvalid(class_name(cls), f"a table has at most {INDEXES_PER_TABLE_MAX} indexes")
     return {
-        name: TableIndex(made, tuple(index_field(shape, path, f"{class_name(cls)}.{name}") for path in made.fields))
+        name: TableIndex(made, tuple(index_field(shape, path, where_of(made)) for path in made.fields))
         for name, made in declared.items()
     }
+
+
+def where_of(made: Index1[Any]) -> str:
+    assert made.table is not None, made
+    return f"{class_name(made.table)}.{made.name}"
 
 
 def class_name(cls: type) -> str:

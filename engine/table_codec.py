@@ -152,8 +152,9 @@ class TableCodec:
             cls = cls.__variants__.get(str(fields.get(cls.__tag_field__)))
         known = self.stored.get(cls, NOTHING) if cls is not None else NOTHING
         named = {known.names.get(name, name): item for name, item in fields.items()}
-        for old in known.former.keys() & named.keys():
-            named.setdefault(known.former[old], named.pop(old))
+        for old, new in known.former.items():
+            if old in named and new not in named:
+                named[new] = named.pop(old)
         return named
 
 

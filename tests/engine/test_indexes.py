@@ -43,7 +43,7 @@ class Inland(Record, tag="inland"):
 class Person(Document, table="people"):
     name: str
     address: Address = field()
-    second: Address | None | Unset = field(default=UNSET)
+    second: Address | Unset | None = field(default=UNSET)
     place: Abroad | Inland | str = field(default="nowhere")
     by_city = index(address.city)
     by_street = index(address.street.number, address.city)
@@ -144,7 +144,7 @@ def test_the_spec_names_paths_as_they_are_stored() -> None:
 
 
 class Queue(Document):
-    rank: float | None | Unset = field(default=UNSET)
+    rank: float | Unset | None = field(default=UNSET)
     urgent: bool = field(default=False)
     by_rank = index(rank)
     by_urgent = index(urgent, rank, staged=True)
