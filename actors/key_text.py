@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from msgspec import UNSET, UnsetType
 
 from ..log.entry import IndexKey, IndexName
-from ..protocol import json
 from ..protocol.errors import InvalidValue
 from ..protocol.order import decode_keys
 from ..protocol.values import Value
@@ -45,7 +46,8 @@ def values_of(index: IndexName, key: IndexKey) -> list[Value | UnsetType] | None
 
 
 def value_text(value: Value | UnsetType) -> str:
-    return "undefined" if value is UNSET else json.encode_clean(value).decode()
+    """JSON, with bytes in hexadecimal and the numbers that JSON lacks by their names."""
+    return "undefined" if value is UNSET else json.dumps(value, ensure_ascii=False, default=bytes.hex)
 
 
 def shortened(text: str, chars_max: int) -> str:

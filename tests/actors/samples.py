@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from attrs import define
 from relive.actors.definition import BY_CREATION_TIME, BY_ID, TableDefinition
-from relive.actors.messages import Answer, Commit
+from relive.actors.errors import CannotMerge
+from relive.actors.messages import Answer, Commit, Merge
 from relive.actors.recovery import Recovery
 from relive.actors.runtime import InThread, Runtime
 from relive.actors.tables import Tables
@@ -18,6 +19,8 @@ from relive.log.log import Log
 from relive.log.memory import MemoryStorage
 from relive.protocol.order import sort_key
 
+from .replica import Replica
+
 NOW = 1_700_000_000_000_000_000
 TABLE = "notes"
 BY_RANK = IndexName(TABLE, "by_rank")
@@ -28,6 +31,9 @@ DEPLOYMENT = b"deployment-no-01"
 
 Ranks = Mapping[str, int | None]
 """What becomes of documents: id to rank; None is gone."""
+NOTHING: Mapping[str, int] = {}
+RANK_MAX = 10_000
+"""What merges may come to."""
 
 
 def body_of(id: str, rank: int) -> bytes:
@@ -86,22 +92,47 @@ def changes_of(tables: Tables, wanted: Ranks) -> tuple[Change, ...]:
     return tuple(changes)
 
 
+def rank_of(version: Version) -> int:
+    assert isinstance(version.document, tuple)
+    rank: int = version.document[1]
+    return rank
+
+
+def adding_to(amount: int) -> Merge:
+    """Adds to the rank of whatever version there is."""
+
+    def merge(newest: Version) -> tuple[Change, bytes]:
+        rank = rank_of(newest) + amount
+        if rank > RANK_MAX:
+            raise CannotMerge(f"{rank} is more than {RANK_MAX}")
+        body = body_of(newest.id, rank)
+        return definition(TABLE).change(newest.id, newest, decode(body)), body
+
+    return merge
+
+
 def commit_of(
     tables: Tables,
     wanted: Ranks,
     *,
+    add: Mapping[str, int] = NOTHING,
     reads: tuple[KeyRange, ...] = (),
     snapshot: int | None = None,
     now: int = NOW,
     request: tuple[bytes, int] | None = None,
     kind: Kind = Kind.MUTATION,
+    function: str = "notes:write",
 ) -> Commit:
-    """A transaction that read ``reads`` at ``snapshot`` (the head if not given) and writes ``wanted``."""
-    changes = changes_of(tables, wanted)
+    """A transaction that read ``reads`` at ``snapshot`` (the head if not given) and writes ``wanted``.
+
+    To the ranks of ``add`` it adds, without having looked at them.
+    """
+    added = {id: rank_of(tables.table(TABLE).versions[id]) + amount for id, amount in add.items()}
+    changes = changes_of(tables, {**wanted, **added})
     return Commit(
         kind=kind,
         cause=Cause("client", "", BEFORE_FIRST),
-        function="notes:write",
+        function=function,
         code=b"code",
         engine="test",
         args=b"\xa0",
@@ -118,6 +149,7 @@ def commit_of(
         session=request[0] if request is not None else None,
         request=request[1] if request is not None else None,
         now=Timestamp(now),
+        merges={(TABLE, id): adding_to(amount) for id, amount in add.items()},
     )
 
 
@@ -181,14 +213,27 @@ class Machine:
         self,
         wanted: Ranks,
         *,
+        add: Mapping[str, int] = NOTHING,
         reads: tuple[KeyRange, ...] = (),
         snapshot: int | None = None,
         request: tuple[bytes, int] | None = None,
+        replica: Replica | None = None,
+        function: str = "notes:write",
     ) -> Answer:
-        """Commit what a transaction has read and written."""
+        """Commit what a transaction has read and written; it saw what the replica holds, if one is given."""
         self.now += 1_000_000
-        return self.runtime.commit(
-            commit_of(self.runtime.tables, wanted, reads=reads, snapshot=snapshot, now=self.now, request=request)
+        node = self.runtime if replica is None else replica
+        return node.commit(
+            commit_of(
+                node.tables,
+                wanted,
+                add=add,
+                reads=reads,
+                snapshot=snapshot,
+                now=self.now,
+                request=request,
+                function=function,
+            )
         )
 
     def flush(self) -> None:
@@ -209,11 +254,7 @@ class Machine:
 
 
 def ranks_in(tables: Tables) -> dict[str, int]:
-    held = {}
-    for id, version in tables.table(TABLE).versions.items():
-        assert isinstance(version.document, tuple)
-        held[id] = version.document[1]
-    return held
+    return {id: rank_of(version) for id, version in tables.table(TABLE).versions.items()}
 
 
 def refuse(table: str, id: str, error: Exception) -> None:

@@ -12,7 +12,7 @@ from relive.actors.tail import Tail
 from relive.log.encoding import decode, entry_hash
 from relive.log.entry import LSN, NO_HASH, IndexName, KeyRange, Timestamp
 
-from .samples import BY_RANK, NOW, TABLE, Machine, by_id, commit_of, definition, ranks
+from .samples import NOW, TABLE, Machine, by_id, commit_of, definition, ranks
 
 SESSION = b"session-number-1"
 

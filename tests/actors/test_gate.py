@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from relive.actors.gate import Gate
 from relive.log.entry import LSN
 
@@ -48,3 +50,22 @@ def test_durability_never_goes_back() -> None:
 
     with pytest.raises(AssertionError):
         gate.release(LSN(1))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["hold", "release", "drop"]), st.integers(0, 9)), max_size=30))
+def test_everything_leaves_once_in_the_order_in_which_it_came(steps: list[tuple[str, int]]) -> None:
+    gate: Gate[int] = Gate(LSN(0))
+    left: list[int] = []
+    for number, (step, lsn) in enumerate(steps):
+        if step == "hold":
+            if gate.hold(LSN(lsn), number):
+                assert lsn <= gate.durable
+        elif step == "release":
+            left += gate.release(LSN(max(lsn, gate.durable)))
+        else:
+            left += gate.drop()
+        gate.check()
+    left += gate.drop()
+
+    assert left == sorted(set(left))
+    assert {number for number, (step, _) in enumerate(steps) if step == "hold"} >= set(left)

@@ -15,7 +15,7 @@ from relive.actors.tail import Tail
 from relive.actors.version import KeyChange
 from relive.log.entry import LSN, KeyRange, Timestamp
 
-from .samples import NOW, by_id, changes_of, committed, definition, ranks
+from .samples import NOW, Machine, by_id, changes_of, commit_of, committed, definition, ranks
 
 ids = st.sampled_from("abcd")
 read_sets = st.lists(
@@ -205,3 +205,17 @@ def test_after_commits_were_taken_back_everything_starts_over() -> None:
     assert live.restart(LSN(0)) == ("one",)
     live.check()
     assert live.position == 0
+
+
+def test_what_is_merged_wakes_who_read_where_it_was_and_where_it_is_now() -> None:
+    machine = Machine.start()
+    machine.commit(a=1)
+    commit = commit_of(machine.runtime.tables, {}, add={"a": 10})
+    machine.commit(a=5)
+    live: Live = Subscriptions(LSN(2))
+    for rank in (1, 5, 11, 15):
+        live.watch(str(rank), f"who read {rank}")
+        live.evaluated(str(rank), LSN(2), (ranks(rank, rank + 1),), 1)
+    machine.runtime.commit(commit)
+
+    assert live.follow(machine.runtime.tail) == ("who read 5", "who read 15")

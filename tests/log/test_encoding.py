@@ -6,6 +6,7 @@ from typing import Any
 
 import cbor2
 import pytest
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.log.encoding import decode, encode, entry_hash
@@ -26,7 +27,7 @@ texts = st.text(max_size=20)
 def ranges(draw: st.DrawFn) -> KeyRange:
     start = draw(blobs)
     stop = draw(st.none() | blobs.filter(lambda stop: start < stop) | st.just(start + b"\x00"))
-    return KeyRange(IndexName(draw(texts), draw(texts)), start, stop)
+    return KeyRange(IndexName(draw(texts), draw(texts)), start, stop, draw(st.booleans()))
 
 
 @st.composite
@@ -82,6 +83,28 @@ def test_an_entry_is_the_array_of_its_fields() -> None:
     assert encode(entry(1, document=None)) == cbor2.dumps(FIELDS)
 
 
+def test_a_range_says_so_only_if_nothing_but_its_keys_was_read() -> None:
+    index = IndexName("messages", "by_id")
+    reads = (KeyRange(index, b"a", b"b"), KeyRange(index, b"a", b"b", keys_only=True))
+    known = evolve(entry(1, document=None), reads=reads)
+    fields = [*FIELDS]
+    fields[12] = [["messages", "by_id", b"a", b"b"], ["messages", "by_id", b"a", b"b", True]]
+
+    assert encode(known) == cbor2.dumps(fields)
+    assert decode(cbor2.dumps(fields)) == known
+
+
+def test_what_was_written_before_ranges_could_say_so_is_read_and_encoded_as_ever() -> None:
+    data = bytes.fromhex(
+        "94011903e9686d75746174696f6e8366636c69656e7460006d6d657373616765733a73656e644065302e312e3041a0f6"
+        "1903e940008184686d657373616765736562795f69644161f68184686d657373616765736369643100f640f680f6f6"
+        "58200000000000000000000000000000000000000000000000000000000000000000"
+    )
+
+    assert decode(data) == entry(1, document=None)
+    assert encode(decode(data)) == data
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -104,6 +127,11 @@ def test_an_entry_is_the_array_of_its_fields() -> None:
         (12, [["messages", "by_id", b"a", b"a"]]),
         (12, [["messages", "by_id", "a", None]]),
         (12, [[None, "by_id", b"a", None]]),
+        (12, [["messages", "by_id", b"a"]]),
+        (12, [["messages", "by_id", b"a", None, False]]),
+        (12, [["messages", "by_id", b"a", None, None]]),
+        (12, [["messages", "by_id", b"a", None, 1]]),
+        (12, [["messages", "by_id", b"a", None, True, True]]),
         (13, [["messages", "id1", -1, None]]),
         (13, [["messages", b"id1", 0, None]]),
         (13, {}),

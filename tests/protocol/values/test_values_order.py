@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
-from relive.protocol import order
+from msgspec import UNSET, UnsetType
+from relive.protocol import order, values
+from relive.protocol.errors import InvalidValue
 from relive.protocol.values import Int64, Value
 
 VECTORS: list[tuple[Value, str]] = [
@@ -129,3 +131,32 @@ def test_numbers_of_both_forms_have_one_key() -> None:
 )
 def test_after_a_prefix(prefix: bytes, after: bytes | None) -> None:
     assert order.after_prefix(prefix) == after
+
+
+@pytest.mark.parametrize(("value", "key"), VECTORS)
+def test_a_key_says_what_its_value_is(value: Value, key: str) -> None:
+    (decoded,) = order.decode_keys(bytes.fromhex(key))
+
+    assert not isinstance(decoded, UnsetType)
+    assert values.equal(decoded, value)
+
+
+def test_a_missing_field_is_unset_in_a_key() -> None:
+    keys = order.UNDEFINED_KEY + order.sort_key("a\0") + order.UNDEFINED_KEY
+
+    assert order.decode_keys(keys) == [UNSET, "a\0", UNSET]
+    assert order.decode_keys(b"") == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *["00", "02", "ff", "0e14", "0cff", "0a0001"],
+        *["0d", "0d00", "1061", "106100ff", "10ff00", "12", "1201", "1200ff", "15", "1561"],
+        *["15610003610003", "156200036100030000"],
+        "12" * 65 + "00" * 65,
+    ],
+)
+def test_what_no_value_has_as_its_key_is_refused(key: str) -> None:
+    with pytest.raises(InvalidValue, match="no sort key"):
+        order.decode_keys(bytes.fromhex(key))

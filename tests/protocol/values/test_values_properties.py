@@ -8,6 +8,7 @@ import struct
 import cbor2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 from relive.protocol import cbor, json, order, values
 from relive.protocol.errors import InvalidValue
 from relive.protocol.limits import INT64_MAX, INT64_MIN, INT_MAX
@@ -80,6 +81,33 @@ def test_joined_sort_keys_compare_field_by_field(a: Value, b: Value, c: Value, d
     left, right = order.sort_key(a) + order.sort_key(b), order.sort_key(c) + order.sort_key(d)
 
     assert (left > right) - (left < right) == (order.compare(a, c) or order.compare(b, d))
+
+
+@settings(max_examples=200)
+@given(st.lists(VALUES | FEW | NUMBERS | st.just(UNSET), max_size=4))
+def test_joined_sort_keys_say_what_their_values_are(fields: list[Value | UnsetType]) -> None:
+    joined = b"".join([order.UNDEFINED_KEY if field is UNSET else order.sort_key(field) for field in fields])
+    decoded = order.decode_keys(joined)
+
+    assert [field is UNSET for field in decoded] == [field is UNSET for field in fields]
+    for back, field in zip(decoded, fields, strict=True):
+        if back is not UNSET and field is not UNSET:
+            # A NaN keeps its bits, which normal form does not.
+            assert values.equal(back, field)
+            assert back != back or shape(back) == shape(values.normalize(field))
+
+
+@settings(max_examples=200)
+@given(
+    st.binary(max_size=12)
+    | st.lists(st.sampled_from(list(b"\x00\x01\x03\x08\x10\x12\x15\xffa")), max_size=9).map(bytes)
+)
+def test_bytes_of_any_kind_are_refused_or_are_the_one_key_of_their_values(data: bytes) -> None:
+    try:
+        decoded = order.decode_keys(data)
+    except InvalidValue:
+        return
+    assert b"".join([order.UNDEFINED_KEY if field is UNSET else order.sort_key(field) for field in decoded]) == data
 
 
 @settings(max_examples=200)
