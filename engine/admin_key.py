@@ -25,17 +25,25 @@ class AdminKey:
 
 
 def bare(key: str) -> str:
-    """A key without what tools put before it.
+    """A key without what tools put before and behind it."""
+    return taken_apart(key)[0]
+
+
+def taken_apart(key: str) -> tuple[str, str | None]:
+    """The bare key, and the identity to act as (base64 of JSON), if one is given.
 
     ``prod:name|secret`` and ``dev:name|secret`` lose everything up to the colon, if it stands before
-    the bar; what follows a later colon is an identity to act as, and is cut off as well.
+    the bar; what follows a later colon is the identity.
     """
     name, bar, secret = key.partition("|")
     if not bar:
-        return key.strip()
+        name, colon, acting = key.partition(":")
+        return name.strip(), acting if colon else None
+    secret, acts, acting = secret.partition(":")
+    identity = acting.strip() if acts else None
     kind, colon, rest = name.partition(":")
     if colon:
         name = rest
-    if kind.lower() in ("preview", "project"):
-        return secret.partition(":")[0].strip()
-    return f"{name}|{secret.partition(':')[0]}".strip()
+    if kind.lower().strip() in ("preview", "project"):
+        return secret.strip(), identity
+    return f"{name}|{secret}".strip(), identity

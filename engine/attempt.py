@@ -15,6 +15,7 @@ from .determinism.gate import Run
 from .determinism.reexecution import Trace
 from .endpoint import Endpoint
 from .env import Env
+from .executions import NOTHING, Used
 from .functions import FunctionKind
 from .meta import SYSTEM, About
 from .mutation_run import MutationRun
@@ -93,6 +94,17 @@ class Attempt:
             return ()
         near = self.transaction.usage.warnings() if self.transaction is not None else []
         return log_lines([*self.run.logs, *[("WARN", text) for text in near]]) if self.run.logs or near else ()
+
+    def used(self) -> Used:
+        """What the newest attempt read and wrote."""
+        if self.transaction is None:
+            return NOTHING
+        usage = self.transaction.usage
+        return Used(usage.documents_read, usage.bytes_read, usage.documents_written, usage.bytes_written)
+
+    def wrote(self) -> bool:
+        """Whether the newest attempt changed anything."""
+        return self.transaction is not None and bool(self.transaction.overlay.staged)
 
     def journal(self) -> str | None:
         """Where the pages that the newest attempt read have ended."""

@@ -17,6 +17,8 @@ ReliveError
 │   └── LimitReached          a transaction read or wrote more than it may
 ├── EnvironmentVariableMissing  a function asked for one that is not set
 ├── EnvironmentVariableInvalid  a name, a value or all of them together that cannot be set
+├── MigrationUnknown          no migration of that name
+├── MigrationRefused          it cannot be started, or stopped, as it is
 ├── AppInvalid                the app's source cannot be served; names file and line
 ├── SchemaMismatch            stored documents do not fit the schema; shows the first ones
 ├── DeployUnderWay            another deploy has not ended yet
@@ -214,6 +216,29 @@ class EnvironmentVariableInvalid(ReliveError):
 
     def __str__(self) -> str:
         return f"environment variable {self.name!r}: {self.problem}" if self.name else self.problem
+
+
+@define(auto_exc=True)
+class MigrationUnknown(ReliveError):
+    """The deployed code has no migration of that name.  Check the name, or deploy it."""
+
+    name: str
+    known: tuple[str, ...]
+
+    def __str__(self) -> str:
+        known = f"it has {', '.join(self.known)}" if self.known else "it has none"
+        return f"the deployed code has no migration {self.name!r}: {known}"
+
+
+@define(auto_exc=True)
+class MigrationRefused(ReliveError):
+    """A migration cannot be started, or stopped, in the state it is in.  Nothing was changed."""
+
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"migration {self.name} {self.problem}"
 
 
 @define(auto_exc=True)

@@ -23,7 +23,8 @@ from ..actors.runtime import Runtime
 from ..log.entry import BEFORE_FIRST, LSN, Cause, Entry, Kind, Timestamp
 from ..protocol import cbor, paths
 from ..protocol.errors import InvalidPath, InvalidValue
-from ..protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
+from ..protocol.limits import PATH_CHARS_MAX
+from ..protocol.results import FunctionFailure, MutationSuccess, QueryResult, QuerySuccess
 from ..protocol.values import Value
 from .app import App
 from .arguments import Arguments
@@ -35,7 +36,8 @@ from .determinism.reexecution import Trace, run_twice
 from .endpoint import Endpoint
 from .env import Env
 from .errors import FunctionError, FunctionNotFound, ReturnsValidationError, WrongKind
-from .failures import REQUEST_ID_BYTES, failure_of, request_id
+from .executions import Executions
+from .failures import REQUEST_ID_BYTES, Failure, failure_of, request_id
 from .functions import FunctionKind
 from .limits import COMMIT_ATTEMPTS_MAX
 from .nested_calls import NestedCalls
@@ -77,16 +79,20 @@ class Executor:
     nested: NestedCalls = field(init=False, repr=False)
     conflicts: int = 0
     """How often a mutation had to run again because what it had read was changed."""
-    on_logs: Callable[[str, tuple[str, ...]], None] = lambda path, lines: None
-    """Told what functions print: path and lines."""
+    redact: bool = False
+    """Whether clients without the admin key hear only that a function failed, and not what it printed."""
+    executions: Executions = field(init=False)
+    """What ran, in full, for whoever operates the server."""
 
     def __attrs_post_init__(self) -> None:
+        self.executions = Executions(self.env.clock_ns)
         self.cursors = Cursors(self.secret)
         self.nested = NestedCalls(self.app)
 
     def query(self, call: Call, past: Overlay | None = None, past_lsn: LSN | None = None) -> Evaluated:
         """Run a query as of the newest commit, or of the past laid over it.  Never raises for what
         the function does: a failure is a result."""
+        started_ns, id, hidden = self.env.clock_ns(), self.fresh_request_id(), self.redact and not call.admin
         tables = self.runtime.tables
         overlay = past if past is not None else Overlay(tables)
         lsn = past_lsn if past_lsn is not None else tables.position
@@ -97,54 +103,58 @@ class Executor:
 
         attempt = self.prepare("query", open)
         answer: QueryResult
+        failure: Failure | None = None
         try:
             endpoint = self.find(call, "query")
             value = self.run(attempt, endpoint, Arguments(call, endpoint))
-            answer = QuerySuccess(value, attempt.lines(), attempt.journal())
+            answer = QuerySuccess(value, () if hidden else attempt.lines(), attempt.journal())
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
             failure = failure_of(error, self.app.bundle.folder)
-            message = failure.message(self.fresh_request_id())
             # With the journal that it was given: when it succeeds again, its pages end where they did.
-            answer = QueryFailure(message, failure.text, failure.data, attempt.lines(), call.journal)
-        self.tell(call.path, answer.log_lines)
+            answer = failure.of_query(id, hidden, attempt.lines(), call.journal)
+        self.note(attempt, call, "client", id, started_ns, failure)
         return Evaluated(answer, attempt.reads(), lsn, attempt.clock_read_ns())
 
     def mutate(self, call: Call, request: Request) -> Outcome:
-        """Run a mutation and commit it.  Never raises for what the function does."""
+        """Run a mutation and commit it.  Never raises for what the function does.
+
+        Raises WritesRefused if the log takes nothing now.
+        """
+        started_ns, conflicts, hidden = self.env.clock_ns(), self.conflicts, self.redact and not call.admin
         runtime = self.runtime
-        if request.session is None:
-            id = self.fresh_request_id()
-        else:
+        if request.session is not None:
             lsn = runtime.requests.find(request.session, request.request)
             if lsn is not None:
-                return self.recorded(lsn)
-            id = request_id(request.session, request.request)
+                return self.recorded(lsn, hidden)
+        id = self.id_of(request)
 
         def open() -> Transaction:
             return Transaction.at_head(runtime.tables, Pages(self.cursors), self.limits)
 
         attempt = self.prepare("mutation", open, id)
+        failure: Failure | None = None
         try:
             endpoint = self.find(call, "mutation")
             outcome = self.run_and_commit(attempt, endpoint, Arguments(call, endpoint), request, id)
         except AlreadyCommitted as known:
-            return self.recorded(known.lsn)
+            return self.recorded(known.lsn, hidden)
         except Conflict:
             assert self.leader is not None, "nothing is committed between the head and its next commit"
             return self.leader.mutate(call, request)
         except (CommitterFailed, KeyboardInterrupt):
             raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
-            if isinstance(error, WritesRefused) and request.cause == "http":
-                raise  # HTTP has a status for it; a socket has only the answer to the call.
             failure = failure_of(error, self.app.bundle.folder)
-            failed = FunctionFailure(failure.message(id), failure.data, attempt.lines())
             # What it says may show what it read, so it waits for that to be durable.
-            outcome = Outcome(failed, runtime.tail.head)
-        self.tell(call.path, outcome.outcome.log_lines)
-        return outcome
+            outcome = Outcome(failure.of_function(id, hidden, attempt.lines()), runtime.tail.head)
+            if isinstance(error, WritesRefused):
+                self.note(attempt, call, request.cause, id, started_ns, failure)
+                raise
+        lsn = outcome.lsn if failure is None and attempt.wrote() else None
+        self.note(attempt, call, request.cause, id, started_ns, failure, lsn, self.conflicts - conflicts)
+        return without_lines(outcome) if hidden else outcome
 
     def run_and_commit(
         self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments, request: Request, id: str
@@ -156,8 +166,8 @@ class Executor:
             assert attempt.transaction is not None
             if not attempt.transaction.overlay.staged:
                 # Nothing was written, so nothing can conflict: it happened as of its snapshot.
-                tail = self.runtime.tail
-                return Outcome(MutationSuccess(value, tail.head_ts, attempt.lines()), tail.head)
+                snapshot = attempt.transaction.snapshot
+                return Outcome(MutationSuccess(value, self.ts_of(snapshot), attempt.lines()), snapshot)
             try:
                 committed = self.runtime.commit(
                     self.commit_of(attempt, endpoint, encoded_arguments, value, request, id)
@@ -182,7 +192,7 @@ class Executor:
         given) as its cause, and ``args``.  Raises what the handler raises, Conflict and WritesRefused;
         then nothing was written.
         """
-        id = id if id is not None else self.fresh_request_id()
+        started_ns, id = self.env.clock_ns(), id if id is not None else self.fresh_request_id()
         attempt, endpoint = self.prepare_write(id), system_endpoint(name, handler)
         for left in reversed(range(COMMIT_ATTEMPTS_MAX)):
             value: T = attempt.drive(endpoint, dict)  # type: ignore[assignment]
@@ -198,7 +208,10 @@ class Executor:
                     raise
                 self.runtime.catch_up()
             else:
-                self.tell(name, attempt.lines())
+                used, lines = attempt.used(), attempt.lines()
+                self.executions.record(
+                    started_ns, name, "system", cause, id, log_lines=lines, lsn=committed.lsn, used=used
+                )
                 return Written(value, committed.lsn)
         raise AssertionError("unreachable")
 
@@ -208,7 +221,9 @@ class Executor:
         return value
 
     def prepare_write(self, id: str) -> Attempt:
-        return self.prepare("mutation", lambda: Transaction.at_head(self.runtime.tables, Pages(self.cursors)), id)
+        return self.prepare(
+            "mutation", lambda: Transaction.at_head(self.runtime.tables, Pages(self.cursors), self.limits), id
+        )
 
     def commit_of(
         self, attempt: Attempt, endpoint: Endpoint, arguments: bytes, value: bytes, request: Request, id: str
@@ -265,11 +280,11 @@ class Executor:
             self.nested = NestedCalls(self.app)  # Another version has been deployed.
         return Attempt(kind, self.env, self.clock, self.secret, self.codecs, self.catalog, self.nested, open, id)
 
-    def recorded(self, lsn: LSN) -> Outcome:
+    def recorded(self, lsn: LSN, hidden: bool) -> Outcome:
         """The answer of a request that was committed before: its result and original timestamp."""
         entry = self.entry(lsn)
         assert entry.result is not None, lsn
-        return Outcome(MutationSuccess(entry.result, entry.ts, entry.logs), lsn)
+        return Outcome(MutationSuccess(entry.result, entry.ts, () if hidden else entry.logs), lsn)
 
     def entry(self, lsn: LSN) -> Entry:
         tail = self.runtime.tail
@@ -277,9 +292,35 @@ class Executor:
             return next(tail.after(LSN(lsn - 1))).entry
         return self.runtime.log.reader.entry(lsn)
 
-    def tell(self, path: str, lines: tuple[str, ...]) -> None:
-        if lines:
-            self.on_logs(path, lines)
+    def ts_of(self, lsn: LSN) -> Timestamp:
+        """When an entry was committed, or the newest timestamp given out if it is the newest."""
+        tail = self.runtime.tail
+        return tail.head_ts if lsn == tail.head else self.entry(lsn).ts
+
+    def note(
+        self,
+        attempt: Attempt,
+        call: Call,
+        cause: str,
+        id: str,
+        started_ns: int,
+        failure: Failure | None,
+        lsn: LSN | None = None,
+        retries: int = 0,
+    ) -> None:
+        """Remember an execution: once, however often it ran again."""
+        self.executions.record(
+            started_ns,
+            call.path if len(call.path) <= PATH_CHARS_MAX else f"{call.path[:PATH_CHARS_MAX]}...",
+            attempt.kind,
+            cause,
+            id,
+            error=failure.text if failure is not None else None,
+            log_lines=attempt.lines(),
+            lsn=lsn,
+            retries=retries,
+            used=attempt.used(),
+        )
 
     def reachable(self, call: Call) -> Endpoint:
         """The function that the call names, if the caller may know of it.  Raises FunctionNotFound."""
@@ -289,27 +330,29 @@ class Executor:
             raise FunctionNotFound(call.path) from None
         endpoint = self.app.endpoints.get(path)
         if endpoint is None or not (endpoint.public or call.admin):
-            raise FunctionNotFound(call.path)
+            raise FunctionNotFound(path.removesuffix(":default"))
         return endpoint
 
     def find(self, call: Call, kind: str) -> Endpoint:
         """Raises FunctionNotFound or WrongKind."""
         endpoint = self.reachable(call)
         if endpoint.kind != kind:
-            raise WrongKind(call.path, kind, endpoint.kind)
+            raise WrongKind(endpoint.path, kind, endpoint.kind)
         return endpoint
 
     def kind_of(self, call: Call) -> FunctionKind:
         """Raises FunctionNotFound."""
         return self.reachable(call).kind
 
-    def refuse_action(self, path: str, admin: bool) -> FunctionFailure:
+    def refuse_action(self, call: Call, request: Request) -> FunctionFailure:
         """What a client is told that asks for an action: there are none, or it is something else."""
+        started_ns, id = self.env.clock_ns(), self.id_of(request)
         try:
-            self.find(Call(path, None, admin), "action")
+            self.find(call, "action")
         except FunctionError as error:
             failure = failure_of(error, self.app.bundle.folder)
-            return FunctionFailure(failure.message(self.fresh_request_id()), None, ())
+            self.executions.record(started_ns, call.path, "action", request.cause, id, error=failure.text)
+            return failure.of_function(id, self.redact and not call.admin, ())
         raise AssertionError("no function is an action")
 
     def encode(self, endpoint: Endpoint, result: object, attempt: Attempt) -> bytes:
@@ -320,6 +363,18 @@ class Executor:
         except InvalidValue as error:
             raise ReturnsValidationError(endpoint.path, str(error)) from None
 
+    def unwritten(self, call: Call, request: Request, error: WritesRefused) -> Outcome:
+        """How a mutation that could not be written is answered where an answer is all that there is."""
+        failure = failure_of(error, self.app.bundle.folder)
+        hidden = self.redact and not call.admin
+        return Outcome(failure.of_function(self.id_of(request), hidden, ()), self.runtime.tail.head)
+
+    def id_of(self, request: Request) -> str:
+        """The same for a resent request."""
+        if request.session is None:
+            return self.fresh_request_id()
+        return request_id(request.session, request.request)
+
     def fresh_request_id(self) -> str:
         """For a request without a session: unpredictable, as nothing can tell it from others."""
         return self.env.entropy(REQUEST_ID_BYTES).hex()
@@ -327,3 +382,8 @@ class Executor:
     def clock(self) -> int:
         """What the function sees: past the newest commit and all that it created."""
         return max(self.env.clock_ns(), self.runtime.tail.head_ts + CLOCK_STEP_NS)
+
+
+def without_lines(outcome: Outcome) -> Outcome:
+    done = outcome.outcome
+    return Outcome(evolve(done, log_lines=()), outcome.lsn) if done.log_lines else outcome

@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from ..protocol import json
 from ..protocol.limits import ERROR_TEXT_CHARS_MAX
+from ..protocol.results import FunctionFailure, QueryFailure
 from .determinism.driver import drive
 from .determinism.errors import Interruption
 from .determinism.gate import Run
@@ -22,6 +23,8 @@ from .results import sendable
 
 REQUEST_ID_BYTES = 8
 """Shown as twice as many hexadecimal digits."""
+REDACTED = "Server Error"
+"""All that a client hears of a failure that is kept from it, but for the data of an application error."""
 
 T = TypeVar("T")
 
@@ -33,9 +36,18 @@ class Failure:
     data: bytes | None
     """JSON of an application error's data; None for any other failure."""
 
-    def message(self, request_id: str) -> str:
+    def message(self, request_id: str, redact: bool) -> str:
         """What the client is shown."""
-        return f"[Request ID: {request_id}] Server Error\n{self.text}"
+        head = f"[Request ID: {request_id}] {REDACTED}"
+        return head if redact else f"{head}\n{self.text}"
+
+    def of_query(self, request_id: str, redact: bool, lines: tuple[str, ...], journal: str | None) -> QueryFailure:
+        # Failures that look the same to a client are the same result: it is not sent twice.
+        comparable = REDACTED if redact else self.text
+        return QueryFailure(self.message(request_id, redact), comparable, self.data, () if redact else lines, journal)
+
+    def of_function(self, request_id: str, redact: bool, lines: tuple[str, ...]) -> FunctionFailure:
+        return FunctionFailure(self.message(request_id, redact), self.data, () if redact else lines)
 
 
 def request_id(session: bytes, request: int) -> str:

@@ -29,6 +29,18 @@ HANDLER_MEMORY_BYTES_MAX = 512 * 1024 * 1024
 COMMIT_ATTEMPTS_MAX = 5
 """Runs of one mutation whose reads change underneath it, before it is queued to run alone."""
 CONNECTIONS_MAX = 20_000
+EXECUTIONS_MAX = 10_000
+"""Executions of functions that are remembered for `relive logs`."""
+EXECUTION_BYTES_MAX = 16 * 1024 * 1024
+"""What they may take together."""
+LOG_POLL_S_MAX = 60.0
+"""How long a client that asks for executions waits for the next one before it is told that there is none."""
+MIGRATION_BATCH = 100
+"""Documents that a migration is given in one transaction, if it does not say otherwise."""
+MIGRATION_BATCH_MAX = 1_000
+MIGRATION_FAILURES_SHOWN_MAX = 10
+MIGRATION_SAMPLES_MAX = 3
+"""Changed documents that a dry run shows."""
 ENVIRONMENT_VARIABLES_MAX = 512
 ENVIRONMENT_NAME_CHARS_MAX = 256
 ENVIRONMENT_VALUE_BYTES_MAX = 8 * 1024

@@ -68,7 +68,7 @@ CLOSE_REASON_BYTES_MAX = 123
 """What fits into a close frame beside the code (RFC 6455, 5.5)."""
 
 LOG_LINES_MAX = 256
-"""Log lines of one call; later ones are dropped."""
+"""Log lines of one call; if there were more, the last one says so."""
 
 LOG_LINE_CHARS_MAX = 32_768
 """Length of one log line; the rest is cut off."""

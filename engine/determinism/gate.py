@@ -18,11 +18,14 @@ from random import Random
 
 from attrs import Factory, define, field
 
+from ...protocol.limits import LOG_LINE_CHARS_MAX, LOG_LINES_MAX
 from .errors import Interruption
 
-LOG_LINES_MAX = 256
-LOG_LINE_CHARS_MAX = 32_768
 ENTROPY_BLOCK_BYTES = 64
+
+CUT_OFF = " (truncated due to length)"
+"""Ends a log line that was too long; tools of Convex know the words."""
+TOO_MANY = f"Log overflow (maximum {LOG_LINES_MAX}). Remaining log lines omitted."
 
 get_ident = _thread.get_ident
 
@@ -81,13 +84,14 @@ class Run:
         return b"".join(parts)[:count]
 
     def log(self, level: str, text: str) -> None:
-        """Keep one log line, shortened if it is very long; after too many, say so once and drop the rest."""
-        if len(self.logs) < LOG_LINES_MAX:
+        """Keep one log line, shortened if it is very long; the last that there is room for says so."""
+        count = len(self.logs)
+        if count < LOG_LINES_MAX - 1:
             if len(text) > LOG_LINE_CHARS_MAX:
-                text = text[:LOG_LINE_CHARS_MAX] + " ... (shortened)"
+                text = text[: LOG_LINE_CHARS_MAX - len(CUT_OFF)] + CUT_OFF
             self.logs.append((level, text))
-        elif len(self.logs) == LOG_LINES_MAX:
-            self.logs.append(("WARN", f"more than {LOG_LINES_MAX} log lines: the rest is dropped"))
+        elif count == LOG_LINES_MAX - 1:
+            self.logs.append(("ERROR", TOO_MANY))
 
 
 @define(eq=False)

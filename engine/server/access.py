@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+
 from attrs import frozen
 from starlette.requests import Request
 
+from ...protocol import json
 from ...protocol.close import ErrorClass, Refused
-from ..admin_key import AdminKey
+from ...protocol.errors import InvalidValue
+from ..admin_key import AdminKey, taken_apart
 
 AUTHORIZATION_CHARS_MIN = 7
 WRONG_KEY = "the admin key is wrong"
@@ -28,15 +33,36 @@ class Access:
             return given is not None and self.admin_key.opens(given)
         scheme, _, credentials = header.partition(" ")
         if len(header) < AUTHORIZATION_CHARS_MIN or scheme.lower() not in ("bearer", "convex"):
-            problem = "write `Authorization: Convex <admin key>` or `Bearer <token>`"
-            raise Refused(ErrorClass.BAD_REQUEST, "InvalidAuthHeader", problem)
+            raise bad_header("write `Authorization: Convex <admin key>` or `Bearer <token>`")
         if scheme.lower() == "bearer":
             raise Refused(ErrorClass.UNAUTHENTICATED, "NoAuthProvider", NO_AUTH_PROVIDER)
         if not self.admin_key.opens(credentials.strip()):
             raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", WRONG_KEY)
+        check_acting(taken_apart(credentials)[1])
         return True
 
     def require_admin(self, request: Request) -> None:
         """Raises Refused unless the admin key came along."""
         if not self.is_admin(request):
             raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", KEY_NEEDED)
+
+
+def check_acting(identity: str | None) -> None:
+    """Raises Refused if the identity that a key wants to act as is none."""
+    if identity is None:
+        return
+    try:
+        attributes = json.parse(base64.b64decode(identity, validate=True))
+    except (binascii.Error, ValueError, InvalidValue):
+        attributes = None
+    if not isinstance(attributes, dict):
+        raise bad_header("what follows the key is an identity to act as: base64 of a JSON object")
+
+
+def cause_of(request: Request) -> str:
+    """What an entry says as the kind of its cause: whether our own command line asked."""
+    return "cli" if request.headers.get("convex-client", "").startswith("relive-") else "http"
+
+
+def bad_header(problem: str) -> Refused:
+    return Refused(ErrorClass.BAD_REQUEST, "InvalidAuthHeader", problem)

@@ -19,6 +19,18 @@ async def json_body(request: Request, bytes_max: int = HTTP_BODY_BYTES_MAX) -> d
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type != "application/json":
         raise bad_body("the body must have `Content-Type: application/json`")
+    data = await bytes_body(request, bytes_max)
+    try:
+        tree = json.parse(data)
+    except InvalidValue as error:
+        raise bad_body(f"the body is not JSON: {error}") from None
+    if not isinstance(tree, dict):
+        raise bad_body("the body must be a JSON object")
+    return tree
+
+
+async def bytes_body(request: Request, bytes_max: int = HTTP_BODY_BYTES_MAX) -> bytes:
+    """The body as it came.  Raises Refused with ``BadJsonBody`` if it is too long."""
     parts, length = [], 0
     async with aclosing(request.stream()) as stream:
         async for part in stream:
@@ -26,13 +38,7 @@ async def json_body(request: Request, bytes_max: int = HTTP_BODY_BYTES_MAX) -> d
             if length > bytes_max:
                 raise bad_body(f"the body is longer than {bytes_max:,} bytes")
             parts.append(part)
-    try:
-        tree = json.parse(b"".join(parts))
-    except InvalidValue as error:
-        raise bad_body(f"the body is not JSON: {error}") from None
-    if not isinstance(tree, dict):
-        raise bad_body("the body must be a JSON object")
-    return tree
+    return b"".join(parts)
 
 
 def bad_body(problem: str) -> Refused:

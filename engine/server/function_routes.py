@@ -18,19 +18,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ...protocol import json, timestamps
+from ...log.entry import LSN
+from ...protocol import json, paths, timestamps
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import InvalidValue
 from ...protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
-from ..calls import Call, Evaluated, Outcome, path_of
+from ..calls import Call, Outcome, path_of
 from ..calls import Request as MutationRequest
 from ..database import Database
 from ..errors import FunctionNotFound
-from .access import Access
+from .access import KEY_NEEDED, Access
 from .bodies import answer, bad_body, json_body, raw
 from .formats import FORMATS, default_format_of, failure_json, success_json
 
 QUERIES_PER_BATCH_MAX = 1_000
+BY_HTTP = MutationRequest("http", None, 0)
 
 
 def routes(database: Database, access: Access) -> list[Route]:
@@ -74,7 +76,7 @@ class Functions:
 
     async def action(self, request: Request) -> Response:
         body = await self.body(request)
-        failure = self.database.executor.refuse_action(body.call.path, body.call.admin)
+        failure = self.database.executor.refuse_action(body.call, BY_HTTP)
         return raw(failed_json(failure, body))
 
     async def function(self, request: Request) -> Response:
@@ -84,8 +86,11 @@ class Functions:
 
     async def run(self, request: Request) -> Response:
         module, _, function = request.path_params["path"].rpartition("/")
+        if not (module and function):
+            problem = "name the module and the function, as /api/run/messages/list"
+            raise Refused(ErrorClass.BAD_REQUEST, "MissingIdentifier", problem)
         tree = await json_body(request)
-        tree["path"] = f"{module}:{function}" if module else function
+        tree["path"] = f"{module}:{function}"
         return await self.run_any(self.body_of(request, tree, default_format="json"))
 
     async def run_any(self, body: Body) -> Response:
@@ -108,7 +113,7 @@ class Functions:
             raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", "`ts` is missing: ask /api/query_ts for one")
         overlay, lsn = self.database.past(body.ts)
         evaluated = self.database.executor.query(body.call, overlay, lsn)
-        return await self.queried(evaluated, body)
+        return await self.queried(evaluated.result, evaluated.lsn, body)
 
     async def query_batch(self, request: Request) -> Response:
         tree = await json_body(request)
@@ -118,20 +123,21 @@ class Functions:
             raise Refused(ErrorClass.BAD_REQUEST, "BadJsonBody", problem)
         bodies = [self.body_of(request, query) for query in queries]
         # No suspension in between: all of them are of one moment.
-        evaluated = [self.database.executor.query(body.call) for body in bodies]
+        found = [self.database.live.once(body.call) for body in bodies]
         await self.database.runtime.wait_durable(self.database.runtime.tables.position)
-        results = [query_json(done.result, body) for done, body in zip(evaluated, bodies, strict=True)]
+        results = [query_json(result, body) for (result, _), body in zip(found, bodies, strict=True)]
         return raw(b'{"results":[' + b",".join(results) + b"]}")
 
     async def run_query(self, body: Body) -> Response:
-        return await self.queried(self.database.executor.query(body.call), body)
+        result, lsn = self.database.live.once(body.call)
+        return await self.queried(result, lsn, body)
 
-    async def queried(self, evaluated: Evaluated, body: Body) -> Response:
-        await self.database.runtime.wait_durable(evaluated.lsn)
-        return raw(query_json(evaluated.result, body))
+    async def queried(self, result: QueryResult, lsn: LSN, body: Body) -> Response:
+        await self.database.runtime.wait_durable(lsn)
+        return raw(query_json(result, body))
 
     async def run_mutation(self, body: Body) -> Response:
-        done: Outcome = self.database.executor.mutate(body.call, MutationRequest("http", None, 0))
+        done: Outcome = self.database.executor.mutate(body.call, BY_HTTP)
         await self.database.runtime.wait_durable(done.lsn)
         if isinstance(done.outcome, MutationSuccess):
             return raw(success_json(body.encode(done.outcome.result), done.outcome.log_lines))
@@ -152,6 +158,7 @@ class Functions:
         return tree
 
     def body_of(self, request: Request, tree: object, default_format: str | None = None) -> Body:
+        """Raises Refused, and InvalidPath if the function's name cannot be one."""
         if not isinstance(tree, dict):
             raise bad_body("a call is a JSON object")
         path = tree.get("path")
@@ -169,8 +176,22 @@ class Functions:
                 ts = timestamps.from_wire(str(tree["ts"]))
             except InvalidValue as error:
                 raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", str(error)) from None
-        call = Call(path_of(tree.get("componentPath"), path), args, self.access.is_admin(request))
-        return Body(call, encode, ts)
+        admin = self.access.is_admin(request)
+        name = path_of(component_of(tree, admin), path)
+        paths.parse(name)
+        return Body(Call(name, args, admin), encode, ts)
+
+
+def component_of(tree: dict[str, Any], admin: bool) -> str | None:
+    """Raises Refused unless it is the app itself, or an admin asks."""
+    component = tree.get("componentPath")
+    if not component:
+        return None
+    if not isinstance(component, str):
+        raise bad_body("`componentPath` is a string")
+    if not admin:
+        raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", f"`componentPath`: {KEY_NEEDED}")
+    return component
 
 
 def query_json(result: QueryResult, body: Body) -> bytes:

@@ -1,4 +1,9 @@
-"""Routes about this server: what it is, and whether a key opens it."""
+"""Routes about this server: what it is, whether a key opens it, whether it can be reached.
+
+GET  /, /version, /instance_name, /instance_version
+GET  /api/check_admin_key
+POST /echo, /api/debug_event
+"""
 
 from __future__ import annotations
 
@@ -9,7 +14,7 @@ from starlette.routing import Route
 
 from ..version import ENGINE_VERSION
 from .access import Access
-from .bodies import answer
+from .bodies import answer, bytes_body
 
 
 def routes(access: Access, instance_name: str) -> list[Route]:
@@ -19,7 +24,9 @@ def routes(access: Access, instance_name: str) -> list[Route]:
         Route("/version", about.version, methods=["GET"]),
         Route("/instance_name", about.name, methods=["GET"]),
         Route("/instance_version", about.version, methods=["GET"]),
+        Route("/echo", about.echo, methods=["POST"]),
         Route("/api/check_admin_key", about.check_admin_key, methods=["GET"]),
+        Route("/api/debug_event", about.debug_event, methods=["POST"]),
     ]
 
 
@@ -40,3 +47,13 @@ class About:
     async def check_admin_key(self, request: Request) -> Response:
         self.access.require_admin(request)
         return answer({"success": True, "allowedOps": ["*"], "isReadOnly": False})
+
+    async def echo(self, request: Request) -> Response:
+        """What was sent, to measure the way here and back."""
+        content_type = request.headers.get("content-type", "application/octet-stream")
+        return Response(await bytes_body(request), headers={"content-type": content_type})
+
+    async def debug_event(self, request: Request) -> Response:
+        """Browsers tell of trouble with their connection; they wait for an answer, and do not read it."""
+        await bytes_body(request)
+        return answer({})

@@ -42,7 +42,6 @@ class Development:
             say(f"wrote {', '.join(path.name for path in changed)} in {self.codegen}")
 
     async def run(self, database: Database) -> None:
-        database.executor.on_logs = show_logs
         database.executor.twice = True  # What could not be replayed should show before it is deployed.
         app = database.executor.app
         say(f"deployed {describe(app)}; watching {self.app}")

@@ -9,7 +9,8 @@ import traceback
 import warnings
 
 import pytest
-from relive.engine.determinism.gate import LOG_LINE_CHARS_MAX, LOG_LINES_MAX
+from relive.engine.determinism.gate import CUT_OFF, TOO_MANY
+from relive.protocol.limits import LOG_LINE_CHARS_MAX, LOG_LINES_MAX
 
 from .conftest import Call, Observe
 
@@ -110,8 +111,8 @@ def test_too_many_lines_are_dropped_and_that_is_said(observe: Observe) -> None:
 
     logs = observe(handler).logs
 
-    assert len(logs) == LOG_LINES_MAX + 1
-    assert logs[-1] == ("WARN", f"more than {LOG_LINES_MAX} log lines: the rest is dropped")
+    assert len(logs) == LOG_LINES_MAX
+    assert logs[-2:] == [("LOG", "x"), ("ERROR", TOO_MANY)]
 
 
 def test_a_very_long_line_is_shortened(observe: Observe) -> None:
@@ -120,7 +121,8 @@ def test_a_very_long_line_is_shortened(observe: Observe) -> None:
 
     ((_, text),) = observe(handler).logs
 
-    assert text.endswith("x ... (shortened)")
+    assert len(text) == LOG_LINE_CHARS_MAX
+    assert text.endswith(f"x{CUT_OFF}")
 
 
 def test_a_handler_may_format_a_traceback(call: Call) -> None:

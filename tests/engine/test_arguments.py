@@ -70,8 +70,8 @@ def test_when_it_is_run_twice(bench: Bench) -> None:
 
 def test_when_it_is_run_again_after_a_conflict(bench: Bench) -> None:
     def on_look(look: int) -> None:
-        # The first attempt looks when it begins, and again when it commits.
-        if look == looks + 2:
+        # The execution looks when it starts; its first attempt when it begins, and again when it commits.
+        if look == looks + 3:
             bench.clock.on_look = lambda look: None
             bench.mutate("app:add", **SENT)
 

@@ -397,13 +397,12 @@ def test_a_resent_request_that_failed_has_the_same_request_id() -> None:
 @pytest.mark.parametrize("and_fail", [False, True])
 def test_what_a_function_says_becomes_log_lines(and_fail: bool) -> None:
     calls = bench()
-    heard: list[Any] = []
-    calls.executor.on_logs = lambda path, lines: heard.append((path, lines))
     answer = calls.query("app:talk", and_fail=and_fail)
     lines = ("[LOG] 'one 2'", "[WARN] 'careful: x'", "[ERROR] 'bad'")
 
     assert answer.log_lines == lines
-    assert heard == [("app:talk", lines)]
+    (execution,) = calls.executor.executions.kept
+    assert (execution.path, execution.log_lines, execution.success) == ("app:talk", lines, not and_fail)
 
 
 @pytest.mark.parametrize("path", ["app:nothing", "nothing:bump", "app", "", "::", "a b:c", "app:hidden_count"])
@@ -415,7 +414,7 @@ def test_a_function_is_called_as_what_it_is() -> None:
     calls = bench()
 
     assert text_of(calls.query("app:bump", name="a")) == (
-        "Trying to execute app:bump as Query, but it is defined as Mutation."
+        "Trying to execute app.js:bump as Query, but it is defined as Mutation."
     )
     assert "as Mutation, but it is defined as Query." in text_of(calls.mutate("app:count", name="a"))
 
@@ -511,9 +510,9 @@ def rival(calls: Bench, times: int) -> list[int]:
     looks: list[int] = []
 
     def on_look(look: int) -> None:
-        # Each attempt looks twice: when it begins, and when it commits.
+        # The execution looks when it starts and when it ends; each attempt when it begins, and when it commits.
         looks.append(look)
-        if len(looks) % 2 == 0 and len(looks) <= 2 * times:
+        if len(looks) % 2 == 1 and 1 < len(looks) <= 2 * times + 1:
             calls.clock.on_look = lambda look: None
             value_of(calls.executor.mutate(Call("app:bump", [{"name": "a"}]), Request("cli", None, 1)))
             calls.clock.on_look = on_look
@@ -529,7 +528,8 @@ def test_a_mutation_whose_reads_changed_runs_again(times: int) -> None:
     outcome = calls.mutate("app:bump", name="a", by=100)
 
     assert value_of(outcome) == 100 + times
-    assert len(looks) == 2 * (times + 1)
+    assert len(looks) == 2 * (times + 1) + 2
+    assert [execution.retries for execution in calls.executor.executions.kept] == [0] * times + [times]
     assert calls.entry(outcome.lsn).snapshot == outcome.lsn - 1
     calls.check()
 

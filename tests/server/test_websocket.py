@@ -251,7 +251,7 @@ async def test_an_ordinary_failure_has_no_error_data(running: Running) -> None:
         ("no:such", [{}], "Could not find public function for 'no:such'."),
         ("rubbish path !", [{}], "Could not find public function"),
         ("counters:add_secretly", [{"name": "a"}], "Could not find public function for 'counters:add_secretly'."),
-        ("counters:get", [{"name": "a"}], "Trying to execute counters:get as Mutation, but it is defined as Query."),
+        ("counters:get", [{"name": "a"}], "Trying to execute counters.js:get as Mutation, but it is defined as Query."),
         ("counters:add", [{"name": 5}], "$.name"),
         ("counters:add", [{"name": "a", "amount": "five"}], "$.amount"),
         ("counters:add", [{}], "name"),
