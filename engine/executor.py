@@ -271,8 +271,7 @@ class Executor:
         return run_twice(endpoint.path, once, lambda value: value)
 
     def run_once(self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments) -> bytes:
-        result = attempt.drive(endpoint, arguments.take)
-        endpoint.check_result(result)
+        result = endpoint.check_result(attempt.drive(endpoint, arguments.take))
         return self.encode(endpoint, result, attempt)
 
     def prepare(self, kind: FunctionKind, open: Callable[[], Transaction], id: str = "") -> Attempt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from relive.engine.context import MutationCtx, QueryCtx
@@ -121,8 +121,8 @@ async def wrong(ctx: QueryCtx) -> int:
 
 @internal_query
 async def not_a_number(ctx: QueryCtx) -> int:
-    text: Any = "seven"
-    return text
+    number: int = cast(Any, "seven")
+    return number
 
 
 @mutation

@@ -253,8 +253,9 @@ def test_cursors_show_nothing_of_the_documents() -> None:
 
 @pytest.mark.parametrize("journal", ["", "nonsense", "[1]", '{"a":1}', '{"e": 3}', "{" * 300_000])
 def test_a_journal_that_no_query_wrote_fails_the_query_and_says_why(journal: str) -> None:
-    failure = failure_of(page(posts(3), journal=journal))
+    failure = page(posts(3), journal=journal)
 
+    assert isinstance(failure, QueryFailure)
     assert "InvalidCursor" in failure.message
     assert failure.journal == journal
 
@@ -272,8 +273,9 @@ def test_a_query_that_fails_for_a_while_keeps_its_pages() -> None:
     first = page(bench)
     assert isinstance(first, QuerySuccess)
     bench.executor.limits = TransactionLimits(ranges_read=0)
-    failure = failure_of(page(bench, journal=first.journal))
+    failure = page(bench, journal=first.journal)
 
+    assert isinstance(failure, QueryFailure)
     assert failure.journal == first.journal
 
 

@@ -152,7 +152,7 @@ class World:
                 peer.asked.pop(fact.request_id, None)
 
     def sync(self) -> None:
-        self.syncer.follow()
+        self.database.live.catch_up()
         for _ in range(self.random.randint(1, 3)):
             if self.syncer.waiting:
                 connection = self.syncer.waiting.popleft()
