@@ -17,6 +17,7 @@ from relive.engine.calls import Call, Evaluated
 from relive.engine.executor import Executor
 from relive.engine.version import ENGINE_VERSION
 from relive.log.entry import LSN, IndexName
+from relive.protocol.limits import HTTP_BODY_BYTES_MAX
 
 from .harness import ADMIN_KEY, Json, Running, serve
 
@@ -88,10 +89,8 @@ async def test_curl_gets_the_format_that_it_asks_for(running: Running, format_: 
     for route in ("/api/query", "/api/run/values/special", "/api/function"):
         _, answer = await curl(running, route, *ADMIN, data=body)
         assert f'"big":{shown}' in answer
-    parameters = [
-        text for name, each in body.items() if name != "args" for text in ("--data-urlencode", f"{name}={each}")
-    ]
-    assert f'"big":{shown}' in (await curl(running, "/api/query", "--get", *parameters, "-d", "args=%7B%7D"))[1]
+    query = ("--get", "-d", "path=values:special", "-d", "args=%7B%7D", "-d", f"format={format_}")
+    assert f'"big":{shown}' in (await curl(running, "/api/query", *query))[1]
 
 
 async def test_curl_learns_what_the_server_is(running: Running) -> None:
@@ -149,11 +148,11 @@ async def test_an_app_has_no_components(running: Running) -> None:
     assert "Could not find public function for 'part/of/counters:get'." in answer["errorMessage"]
 
 
-async def test_what_is_echoed_keeps_its_type_and_has_a_limit(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_echoed_keeps_its_type_and_has_a_limit(running: Running) -> None:
     async with running.http() as http:
         answer = await http.post("/echo", content=b"\x00\xff", headers={"content-type": "image/x"})
         assert (answer.content, answer.headers["content-type"]) == (b"\x00\xff", "image/x")
-        answer = await http.post("/echo", content=bytes(17 * 2**20))
+        answer = await http.post("/echo", content=bytes(HTTP_BODY_BYTES_MAX + 1))
 
         assert (answer.status_code, answer.json()["code"]) == (400, "BadJsonBody")
 
