@@ -2,6 +2,7 @@
 
 plain()      Structs become dictionaries with their stored names; UNSET fields are left out
 to_value()   plain(), checked and in normal form
+complete()   what a function returned, as its type says: checked, defaults filled in
 convert()    a value becomes an instance of a type hint, checked against it
 """
 
@@ -15,8 +16,10 @@ import msgspec
 from ..protocol.errors import InvalidValue
 from ..protocol.values import Int64, Value, normalize, step
 from .error_paths import place_of
-from .schema import UNSET
+from .schema import UNSET, Document
 
+INT_MAX = 2**53 - 1
+"""Of a number that is no Int64."""
 ATOMS = frozenset((str, int, float, bool, bytes, type(None), Int64))
 """Types with nothing inside; asked first, for most fields are of them."""
 
@@ -26,14 +29,10 @@ def plain(obj: object) -> object:
     if type(obj) in ATOMS:
         return obj
     if isinstance(obj, msgspec.Struct):
-        fields: dict[str, object] = {}
-        config = obj.__struct_config__
-        if config.tag is not None:
-            fields[config.tag_field or "type"] = config.tag
-        for name, stored in zip(obj.__struct_fields__, obj.__struct_encode_fields__, strict=True):
-            item = getattr(obj, name)
-            if item is not UNSET:
-                fields[stored] = item if type(item) in ATOMS else plain(item)
+        fields = stored_fields(obj)
+        for name, item in fields.items():
+            if type(item) not in ATOMS:
+                fields[name] = plain(item)
         return fields
     if isinstance(obj, (list, tuple)):
         return [plain(item) for item in obj]
@@ -42,6 +41,39 @@ def plain(obj: object) -> object:
     if isinstance(obj, (set, frozenset)):
         raise InvalidValue("", "a set has no order: use sorted(...)")
     return obj
+
+
+def stored_fields(obj: msgspec.Struct) -> dict[str, object]:
+    """By the names that are stored and sent, the tag included; what is inside stays as it is."""
+    fields: dict[str, object] = {}
+    config = obj.__struct_config__
+    if config.tag is not None:
+        fields[config.tag_field or "type"] = config.tag
+    for name, stored in zip(obj.__struct_fields__, obj.__struct_encode_fields__, strict=True):
+        item = getattr(obj, name)
+        if item is not UNSET:
+            fields[stored] = item
+    return fields
+
+
+def outline(obj: object) -> object:
+    """As `plain`, but documents stay what they are: their class was checked when they were made.
+
+    Raises InvalidValue, without a path, for what is no value.
+    """
+    if type(obj) in ATOMS:
+        if type(obj) is int and abs(obj) > INT_MAX:
+            raise InvalidValue("", "beyond 2**53-1")
+        return obj
+    if isinstance(obj, Document):
+        return obj
+    if isinstance(obj, msgspec.Struct):
+        return {name: outline(item) for name, item in stored_fields(obj).items()}
+    if isinstance(obj, (list, tuple)):
+        return [outline(item) for item in obj]
+    if isinstance(obj, dict):
+        return {key: outline(item) for key, item in obj.items() if item is not UNSET}
+    return plain(obj)
 
 
 def to_value(obj: object, path: str = "$") -> Value:
@@ -86,6 +118,24 @@ def convert(value: Value, hint: Any, *, strict: bool = False) -> Any:
         again = partial(msgspec.convert, type=hint, dec_hook=hook, builtin_types=(bytes,))
         problem, path = place_of(error, value, again)
         raise InvalidValue(path, problem) from None
+
+
+def complete(result: object, hint: Any) -> Any:
+    """What a function returned, with the defaults of records that it gave as dictionaries.
+
+    Documents that it read are the same objects in there.  Raises InvalidValue with the path.
+    """
+    try:
+        # Strictly: it is the handler's own value that is sent, so an Int64 has to be one.
+        return convert(outline(result), hint, strict=True)  # type: ignore[arg-type]
+    except (InvalidValue, RecursionError):
+        # A number may want its normal form; an error, its place.
+        return convert(to_value(result), hint, strict=True)
+
+
+def complete_documents(result: object, hint: Any) -> Any:
+    """As `complete`, if documents are all the objects that there can be: their class is enough."""
+    return msgspec.convert(result, hint, dec_hook=strict_hook, builtin_types=(bytes,))
 
 
 def holds_int64(value: Value) -> bool:

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from ..protocol.errors import InvalidValue
 from ..protocol.values import Value
-from .documents import convert, in_order, to_value
+from .documents import complete, complete_documents, convert, in_order
 from .errors import AppInvalid, ArgumentValidationError, ReturnsValidationError
 from .functions import AnyFunction, Function, FunctionKind, MigrationFunction
 from .hints import expanded
@@ -35,10 +35,13 @@ class Endpoint:
     """True if arguments can hold objects whose names are data: a handler may iterate over them."""
     returns_documents: bool = field(init=False)
     """True if documents are all the objects that a result can hold: their class is enough."""
+    fills_defaults: bool = field(init=False)
+    """True if a result can be a dictionary that leaves out what its class fills in."""
 
     def __attrs_post_init__(self) -> None:
         self.takes_objects = any(part == ANY or isinstance(part, RecordOf) for part in walk(self.arguments))
         objects = [part for part in walk(self.returns) if isinstance(part, ObjectOf)]
+        self.fills_defaults = any(own.optional and not own.missing for part in objects for own in part.fields)
         self.returns_documents = bool(objects) and all(part.table is not None for part in objects)
 
     @property
@@ -68,16 +71,17 @@ class Endpoint:
             raise ArgumentValidationError(self.path, str(error)) from None
         return {name: getattr(bound, name) for name in self.arguments_type.__struct_fields__}
 
-    def check_result(self, result: object) -> None:
-        """Raises ReturnsValidationError, with the path, if the function said otherwise."""
+    def check_result(self, result: object) -> object:
+        """The result as the function declares it: defaults of records given as dictionaries filled in.
+
+        Raises ReturnsValidationError, with the path, if the function said otherwise.
+        """
         if self.returns == ANY:
-            return
+            return result
         try:
-            if self.returns_documents:
-                msgspec.convert(result, self.returns_hint)
-            else:
-                # Strictly: it is the handler's own value that is sent, so an Int64 has to be one.
-                convert(to_value(result), self.returns_hint, strict=True)
+            make = complete_documents if self.returns_documents else complete
+            made = make(result, self.returns_hint)
+            return made if self.fills_defaults else result
         except InvalidValue as error:
             raise ReturnsValidationError(self.path, str(error)) from None
         except msgspec.ValidationError as error:

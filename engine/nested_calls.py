@@ -71,14 +71,12 @@ class NestedCalls:
                 result = await endpoint.function.handler(
                     QueryCtx(on_snapshot(caller) if stale else caller), **arguments
                 )
-                endpoint.check_result(result)
-                return result
+                return endpoint.check_result(result)
             assert isinstance(caller, MutationRun), "a query's ctx has no run_mutation"
             savepoint = caller.savepoint()
             try:
                 result = await endpoint.function.handler(MutationCtx(caller), **arguments)
-                endpoint.check_result(result)
-                return result
+                return endpoint.check_result(result)
             except BaseException:
                 caller.rollback(savepoint)
                 raise

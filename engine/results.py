@@ -14,7 +14,7 @@ from ..actors.version import Version
 from ..protocol import json, limits
 from ..protocol.errors import InvalidValue
 from ..protocol.values import check_array, check_depth, check_fields, size, step
-from .documents import to_value
+from .documents import stored_fields, to_value
 from .read_only import FrozenDict
 from .schema import UNSET, Document, DocumentMeta
 
@@ -43,7 +43,8 @@ def tree(item: object, handed_out: Mapping[str, Version], around: int) -> object
     if isinstance(item, Document):
         return document_tree(item, handed_out.get(item.id))
     if isinstance(item, msgspec.Struct):
-        return RAW(json.encode(to_value(item, "")))
+        # A record may hold documents whose JSON is there already.
+        return tree(stored_fields(item), handed_out, around)
     if type(item) is FrozenDict and isinstance(item.get("_id"), str):
         return document_tree(item, handed_out.get(item["_id"]))
     if isinstance(item, (list, tuple)):

@@ -12,7 +12,7 @@ from typing import assert_never
 
 from attrs import Factory, define
 
-from ..shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf, object_shape
+from ..shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf, whole
 
 SCALARS = {
     "any": "any",
@@ -41,7 +41,8 @@ class TypeWriter:
     """What the file calls the type of ids."""
     reserved: frozenset[str]
     """Names that the file uses already."""
-    names: dict[tuple[type, Side], str] = Factory(dict[tuple[type, Side], str])
+    names: dict[tuple[object, Side], str] = Factory(dict[tuple[object, Side], str])
+    """Of objects that hold themselves, by hint and side."""
     declarations: dict[str, str] = Factory(dict[str, str])
     """Types of objects that hold themselves, by name."""
 
@@ -67,7 +68,7 @@ class TypeWriter:
 
     def object_type(self, shape: ObjectOf, side: Side) -> str:
         if shape.is_recurrence:
-            return self.name_of(shape.cls, side)
+            return self.name_of(shape, side)
         if not shape.fields:
             return "Record<string, never>"
         return self.members(fields_of(shape), side)
@@ -80,14 +81,15 @@ class TypeWriter:
         may_be_missing = field.optional if side is Side.CLIENT else field.missing
         return f"{quoted(field.name)}{'?' if may_be_missing else ''}: {self.type_of(field.shape, side)}"
 
-    def name_of(self, cls: type, side: Side) -> str:
+    def name_of(self, shape: ObjectOf, side: Side) -> str:
         """The name of an object type that holds itself; declares it on first use."""
-        if (cls, side) not in self.names:
-            wanted = f"{cls.__name__}Argument" if side is Side.CLIENT else cls.__name__
-            name = self.names[cls, side] = self.free_name(wanted)
+        key = (shape.hint, side)
+        if key not in self.names:
+            name = shape.cls.__name__
+            name = self.names[key] = self.free_name(f"{name}Argument" if side is Side.CLIENT else name)
             self.declarations[name] = ""  # Taken, while the fields are written.
-            self.declarations[name] = self.members(fields_of(object_shape(cls, cls.__name__)), side)
-        return self.names[cls, side]
+            self.declarations[name] = self.members(fields_of(whole(shape)), side)
+        return self.names[key]
 
     def free_name(self, wanted: str) -> str:
         name, number = wanted, 1

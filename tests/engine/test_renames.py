@@ -16,20 +16,20 @@ from .bench import Bench, app_of, bench_of
 
 class OldPart(Record):
     size: int
-    parts: list[OldPart] = []
+    parts: list[OldPart] = field(default_factory=list)
 
 
 class Old(Document, table="things"):
     title: str = field(name="caption")
     size: int = field(default=1)
     part: OldPart | None = None
-    by_key: dict[str, OldPart] = {}
+    by_key: dict[str, OldPart] = field(default_factory=dict)
     by_title = index(title)
 
 
 class Part(Record):
     width: int = field(formerly="size")
-    parts: list[Part] = []
+    parts: list[Part] = field(default_factory=list)
 
 
 class Label(Record, tag="label"):
@@ -48,7 +48,7 @@ class Thing(Document, table="things"):
     name: str = field(formerly=("heading", "caption"))
     width: int = field(name="breadth", formerly="size", default=0)
     part: Part | None = None
-    by_key: dict[str, Part] = {}
+    by_key: dict[str, Part] = field(default_factory=dict)
     by_name = index(name)
     by_width = index(width)
 

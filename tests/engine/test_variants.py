@@ -48,7 +48,7 @@ class Warned(Log, tag="warned"):
 
 class Seen(Record):
     event: Event
-    others: list[Event] = []
+    others: list[Event] = field(default_factory=list)
 
 
 def written() -> Bench:
