@@ -24,7 +24,7 @@ from ..protocol.limits import DOCUMENT_BYTES_MAX
 from . import limits
 from .cursors import Cursors
 from .errors import InvalidCursor
-from .schema import Record, field
+from .schema import UNSET, Record, Unset, field
 from .usage import Usage
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ class PaginationOptions(Record):
     """Where the page before ended; None for the first."""
     end_cursor: str | None = field(name="endCursor", default=None)
     """Where this page ends, whatever ``num_items`` says."""
-    id: float | None = None
+    id: float | Unset = UNSET
     """Tells two uses of a hook apart; nothing is done with it."""
-    maximum_rows_read: int | None = field(name="maximumRowsRead", default=None)
+    maximum_rows_read: int | Unset = field(name="maximumRowsRead", default=UNSET)
     """Stop after scanning so many documents, those that a filter leaves out included."""
-    maximum_bytes_read: int | None = field(name="maximumBytesRead", default=None)
+    maximum_bytes_read: int | Unset = field(name="maximumBytesRead", default=UNSET)
 
 
 class Page(Record, Generic[T]):
@@ -163,7 +163,7 @@ def read_page(query: Query[T], options: PaginationOptions) -> Page[T]:
 def check_options(options: PaginationOptions) -> None:
     for name in ("num_items", "maximum_rows_read", "maximum_bytes_read"):
         count = getattr(options, name)
-        if count is not None and count < 1:
+        if count is not UNSET and count < 1:
             raise ValueError(f"paginate(): {name} must be at least 1, not {count}")
 
 
@@ -199,8 +199,8 @@ class Allowance:
         # One more document is read before it is seen that it was too much.
         bytes_ = max(usage.remaining("bytes_read") - DOCUMENT_BYTES_MAX, 0)
         return cls(
-            rows if options.maximum_rows_read is None else min(rows, options.maximum_rows_read),
-            bytes_ if options.maximum_bytes_read is None else min(bytes_, options.maximum_bytes_read),
+            rows if options.maximum_rows_read is UNSET else min(rows, options.maximum_rows_read),
+            bytes_ if options.maximum_bytes_read is UNSET else min(bytes_, options.maximum_bytes_read),
         )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from ..protocol.values import Int64
 from .errors import AppInvalid
@@ -70,6 +70,8 @@ class ObjectOf:
     table: str | None
     arguments: tuple[Any, ...] = ()
     """What stands for the type variables of the class: ``Page[Message]``."""
+    complete: list[ObjectOf] = field(factory=list, eq=False, repr=False)
+    """Of a class that occurs inside itself: the shape with its fields, once it is made."""
 
     @property
     def is_recurrence(self) -> bool:
@@ -197,7 +199,7 @@ def object_shape(hint: Any, where: str) -> ObjectOf:
     if hint in IN_PROGRESS:
         return IN_PROGRESS[hint]
     # A class that mentions itself gets a shape without fields where it recurs; the name is enough.
-    IN_PROGRESS[hint] = ObjectOf(cls, (), table, get_args(hint))
+    IN_PROGRESS[hint] = inside = ObjectOf(cls, (), table, get_args(hint))
     try:
         fields = [tag_field(cls)] if cls.__struct_config__.tag else []
         for info in field_types(hint):
@@ -210,7 +212,8 @@ def object_shape(hint: Any, where: str) -> ObjectOf:
             optional = not info.required and not is_system
             former = cls.__former__.get(info.encode_name, ())
             fields.append(Field(info.encode_name, shape, optional, missing, former))
-        return ObjectOf(cls, tuple(fields), table, get_args(hint))
+        inside.complete.append(ObjectOf(cls, tuple(fields), table, get_args(hint)))
+        return inside.complete[0]
     except NameError as error:
         raise AppInvalid(where or cls.__name__, f"{error}; is it imported in that module?") from None
     except TypeError as error:
@@ -227,7 +230,7 @@ def tag_field(cls: Any) -> Field:
 
 def whole(shape: ObjectOf) -> ObjectOf:
     """The shape with its fields, also where it occurs inside itself."""
-    return object_shape(shape.hint, shape.cls.__name__) if shape.is_recurrence else shape
+    return shape.complete[0] if shape.is_recurrence else shape
 
 
 def variants_of(shape: Shape) -> tuple[Shape, ...]:

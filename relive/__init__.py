@@ -15,12 +15,16 @@ from .engine.errors import DatabaseError as DatabaseError
 from .engine.errors import DocumentInvalid as DocumentInvalid
 from .engine.errors import DocumentMissing as DocumentMissing
 from .engine.errors import NotUnique as NotUnique
+from .engine.functions import MigrationFunction as MigrationFunction
 from .engine.functions import MutationFunction as MutationFunction
 from .engine.functions import QueryFunction as QueryFunction
 from .engine.functions import internal_mutation as internal_mutation
 from .engine.functions import internal_query as internal_query
+from .engine.functions import migration as migration
 from .engine.functions import mutation as mutation
 from .engine.functions import query as query
+from .engine.pagination import Page as Page
+from .engine.pagination import PaginationOptions as PaginationOptions
 from .engine.range_query import Query as Query
 from .engine.schema import UNSET as UNSET
 from .engine.schema import Document as Document
@@ -43,9 +47,12 @@ __all__ = [
     "DocumentMissing",
     "Id",
     "Int64",
+    "MigrationFunction",
     "MutationCtx",
     "MutationFunction",
     "NotUnique",
+    "Page",
+    "PaginationOptions",
     "Query",
     "QueryCtx",
     "QueryFunction",
@@ -57,6 +64,7 @@ __all__ = [
     "index",
     "internal_mutation",
     "internal_query",
+    "migration",
     "mutation",
     "nested",
     "query",

@@ -13,6 +13,7 @@ import pytest
 
 from .script import run_script
 from .server import Server
+from .typescript import Check, compile_uses, write_app
 
 FOLDER = Path(__file__).parent
 INSTALL_S_MAX = 300
@@ -57,3 +58,9 @@ def run_python(server: Server) -> RunScript:
     """Runs `python/<name>.py`."""
     command = [sys.executable, "-m"]
     return lambda name, steps=None: run_script([*command, f"python.{name}"], server, steps, cwd=FOLDER)
+
+
+@pytest.fixture
+def check(tmp_path: Path) -> Check:
+    """Compiles a module against the types that are generated for an app."""
+    return lambda sources, uses: compile_uses(tmp_path, write_app(tmp_path / "typed_app", sources), uses)

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
-
-import pytest
-from relive.engine.app import load_app
-from relive.engine.codegen import files
-
-WEB = Path(__file__).parents[2] / "examples" / "chat" / "web"
-INSTALL_S_MAX = 300
-CHECK_S_MAX = 60
+from .typescript import Check
 
 APP = '''
 from __future__ import annotations
@@ -186,52 +173,6 @@ client.mutation(api.items.nothing, { empty: { a: 1 } });
 client.query(api.items.absent, {});
 """
 
-OPTIONS = {
-    "strict": True,
-    "noEmit": True,
-    "exactOptionalPropertyTypes": True,
-    "noUnusedLocals": True,
-    "skipLibCheck": False,
-    "target": "ES2022",
-    "lib": ["ES2022", "DOM"],
-    "module": "ESNext",
-    "moduleResolution": "bundler",
-    "types": [],
-}
-
-
-@pytest.fixture(scope="module")
-def compiler() -> Path:
-    """tsc, as the chat example has it."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.fail("npm was not found. Install Node 20.19 or later: generated types are checked with it.")
-    if not (WEB / "node_modules" / "typescript").exists():
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=WEB, check=True, timeout=INSTALL_S_MAX)
-    return WEB / "node_modules" / ".bin" / "tsc"
-
-
-@pytest.fixture
-def check(compiler: Path, tmp_path: Path) -> Callable[[dict[str, str], str], str]:
-    """Generates types for an app, compiles a module that uses them, and returns the complaints."""
-
-    def check(sources: dict[str, str], uses: str) -> str:
-        app, client = tmp_path / "typed_app", tmp_path / "client"
-        for name, text in sources.items():
-            (app / name).parent.mkdir(parents=True, exist_ok=True)
-            (app / name).write_text(text, encoding="utf-8")
-        files.write(load_app(app), client / "_generated")
-        (client / "uses.ts").write_text(uses, encoding="utf-8")
-        (client / "tsconfig.json").write_text(json.dumps({"compilerOptions": OPTIONS, "files": ["uses.ts"]}))
-        os.symlink(WEB / "node_modules", client / "node_modules")
-        done = subprocess.run(
-            [compiler, "-p", client], capture_output=True, text=True, check=False, timeout=CHECK_S_MAX
-        )
-        return done.stdout + done.stderr
-
-    return check
-
-
 DEEP = """
 from relive import QueryCtx, query
 
@@ -241,7 +182,7 @@ async def {name}(ctx: QueryCtx) -> {result}:
 """
 
 
-def test_every_construct_has_its_type_and_misuse_is_refused(check: Callable[[dict[str, str], str], str]) -> None:
+def test_every_construct_has_its_type_and_misuse_is_refused(check: Check) -> None:
     sources = {
         "items.py": APP,
         "folder/inner.py": DEEP.format(name="deep", result="int"),
@@ -251,7 +192,7 @@ def test_every_construct_has_its_type_and_misuse_is_refused(check: Callable[[dic
     assert check(sources, USES) == ""
 
 
-def test_an_app_without_tables_has_types_too(check: Callable[[dict[str, str], str], str]) -> None:
+def test_an_app_without_tables_has_types_too(check: Check) -> None:
     uses = """
         import { api } from "./_generated/api";
         import type { TableNames } from "./_generated/dataModel";
@@ -262,7 +203,7 @@ def test_an_app_without_tables_has_types_too(check: Callable[[dict[str, str], st
     assert check({"alone.py": DEEP.format(name="ping", result="bool")}, uses) == ""
 
 
-def test_the_types_are_checked_at_all(check: Callable[[dict[str, str], str], str]) -> None:
+def test_the_types_are_checked_at_all(check: Check) -> None:
     complaints = check({"alone.py": DEEP.format(name="ping", result="bool")}, "const text: string = 1;")
 
     assert "TS2322" in complaints
