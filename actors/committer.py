@@ -65,6 +65,8 @@ class Committer:
         writes = validate(request, self.tail)
         self.latest = request.now
         ts = Timestamp(max(request.now, self.tail.head_ts + 1))
+        if request.stamps:
+            writes = stamped(request, writes, ts)
         entry = self.entry(request, writes, LSN(self.tail.head + 1), ts)
         encoded = encode(entry)
         committed = Committed(entry, writes[0])
@@ -134,3 +136,15 @@ class Committer:
         self.tail.check()
         assert self.durable <= self.tail.head
         assert [lsn for lsn, _ in self.in_flight] == list(range(self.durable + 1, self.tail.head + 1))
+
+
+def stamped(request: Commit, writes: Writes, ts: Timestamp) -> Writes:
+    """The same, with the timestamp in the documents that hold it."""
+    assert not request.stamps.keys() & request.merges.keys(), "what is merged was not written as a whole"
+    changes, documents = list(writes[0]), list(writes[1])
+    for position, staged in enumerate(changes):
+        stamp = request.stamps.get((staged.table, staged.id))
+        if stamp is not None:
+            changes[position], documents[position] = stamp(ts)
+            assert changes[position].old is staged.old, "stamped into another version"
+    return tuple(changes), tuple(documents)

@@ -20,6 +20,10 @@ Merge = Callable[[Version], tuple[Change, bytes]]
 canonical CBOR of the new document.  Raises CannotMerge if that version does not allow it."""
 NO_MERGES: Mapping[tuple[str, str], Merge] = MappingProxyType({})
 
+Stamp = Callable[[Timestamp], tuple[Change, bytes]]
+"""Makes the change of a document that holds the timestamp of its entry, with the CBOR of what it becomes."""
+NO_STAMPS: Mapping[tuple[str, str], Stamp] = MappingProxyType({})
+
 
 @frozen(eq=False)
 class Commit:
@@ -52,6 +56,8 @@ class Commit:
     merges: Mapping[tuple[str, str], Merge] = NO_MERGES
     """By table and id, for those of ``changes`` whose document was not read: if somebody changed it
     after the snapshot, the write is done anew instead of being a conflict."""
+    stamps: Mapping[tuple[str, str], Stamp] = NO_STAMPS
+    """By table and id: documents of which a part is known only once the timestamp is."""
 
 
 @frozen

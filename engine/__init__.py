@@ -2,12 +2,16 @@
 
 What a developer writes:
 
-schema           `Document`, `Record`, `Id`, `field`
-indexes          `index`, `nested`: which fields a table is ordered by
-functions        `query`, `mutation` and their internal forms
-context          ``ctx``: what a handler can see and do
-database_access  ``ctx.db``: get, query, insert, patch, replace, delete
-range_query      ``ctx.db.query(T)``: a range of an index, an order, ways to read it
+schema            `Document`, `Record`, `Id`, `field`
+indexes           `index`, `nested`: which fields a table is ordered by
+functions         `query`, `mutation` and their internal forms
+context           ``ctx``: what a handler can see and do
+database_access   ``ctx.db``: get, query, insert, patch, replace, delete
+range_query       ``ctx.db.query(T)``: a range of an index, an order, ways to read it
+pagination        ``.paginate()``: pages that fit together while documents come and go
+operations        `increment`, `maximum`...: changes that merge at commit
+commit_timestamp  `COMMIT_TIMESTAMP`: a field in the order of the log
+meta              ``ctx.meta``: what a function can know of itself
 
 An app, from its source to something that can be called:
 
@@ -31,8 +35,10 @@ transaction      one run: a snapshot, a read set, a write set
 overlay          what it has written so far, laid over the tables; also the recent past
 scan             an index read in order, tables and overlay merged; what was consumed
 usage            what it has read and written, held against its limits
+cursors          where a page ends, as text that only this deployment can read or make
 query_run        a transaction with tables, clock and seed
-mutation_run     the same, with new ids and writes
+mutation_run     the same, with new ids and writes; where a nested call is rolled back to
+nested_calls     functions that call functions within the transaction
 attempt          one run of a handler; made anew when it must start over
 calls            what is asked of the executor, and what it answers
 arguments        the arguments of one call, made anew for each run
@@ -47,6 +53,8 @@ system_tables        the tables whose names begin with _, and their fixed number
 system_writes        transactions of the system, the only ones that write them
 environment          ``ctx.env``
 environment_changes  changes of environment variables, within their limits
+migrations           every document of a table handed to a function, one batch after another
+rehearsals           the same without keeping anything
 
 All of it together:
 

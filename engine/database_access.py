@@ -13,6 +13,7 @@ from ..actors.version import Version
 from ..protocol import ids
 from ..protocol.errors import InvalidId, InvalidValue
 from ..protocol.values import Value, equal
+from .commit_timestamp import placeholders
 from .documents import to_value
 from .errors import DocumentInvalid, DocumentMissing, TableUnknown
 from .mutation_run import MutationRun
@@ -124,7 +125,8 @@ class DatabaseWriter(DatabaseReader):
             raise DocumentInvalid(name, "`_id` and `_creationTime` are given by the database")
         id, creation_time = self._run.mint(number)
         value["_id"], value["_creationTime"] = id, creation_time
-        self._run.put(codec, value)
+        given = fields if isinstance(target, str) else target
+        self._run.put(codec, value, stamps_of(codec, given, given))
         return id
 
     if sys.version_info >= (3, 13):
@@ -151,7 +153,7 @@ class DatabaseWriter(DatabaseReader):
         if isinstance(document, Document) and table_of(type(document)) != table:
             raise DocumentInvalid(table, f"a {type(document).__name__} cannot replace it")
         value = self._fields(codec, document)
-        replaced: D = self._store(codec, old, value)
+        replaced: D = self._store(codec, old, value, stamps_of(codec, document, document))
         return replaced
 
     async def merge(self, id: Id[Any], /, **operations: Operation) -> None:
@@ -191,22 +193,27 @@ class DatabaseWriter(DatabaseReader):
                 value.pop(stored, None)
             else:
                 value[stored] = stored_value(table, item, f"$.{stored}")
-        return self._store(codec, old, value)
+        stamps = stamps_of(codec, old.document, changes)
+        waiting = self._run.stamps.get((table, id), ())
+        if waiting:
+            changed = {codec.stored_name(old.document, name) for name in changes}
+            stamps += tuple(name for name in waiting if name not in changed)
+        return self._store(codec, old, value, stamps)
 
-    def _store(self, codec: TableCodec, old: Version, value: dict[str, Value]) -> Any:
+    def _store(self, codec: TableCodec, old: Version, value: dict[str, Value], stamps: tuple[str, ...]) -> Any:
         before = codec.fields(old)
         value["_id"], value["_creationTime"] = before["_id"], before["_creationTime"]
         version = codec.make(value)
         # Compared as stored, defaults filled in: a patch that changes nothing is not a write.
         after = codec.fields(version)
-        if equal(after, before):
+        if equal(after, before) and stamps == self._run.stamps.get((codec.name, version.id), ()):
             return old.document
         stored = self._run.stored(codec.name, version.id)
-        if stored is not None and stored is not old and equal(after, codec.fields(stored)):
+        if stored is not None and stored is not old and not stamps and equal(after, codec.fields(stored)):
             # Back to what it was before this transaction.
             self._run.forget(codec.name, version.id)
             return stored.document
-        return self._run.put_version(codec, version, value).document
+        return self._run.put_version(codec, version, value, stamps).document
 
     def _fields(self, codec: TableCodec, document: object) -> dict[str, Value]:
         value = stored_value(codec.name, document, "$")
@@ -229,6 +236,12 @@ class DatabaseWriter(DatabaseReader):
         if name.startswith("_") and not self._writes_system_tables:
             raise DocumentInvalid(name, refusal(name))
         return self._run.codec(name), self._run.number_for_writing(name)
+
+
+def stamps_of(codec: TableCodec, document: object, given: object) -> tuple[str, ...]:
+    """Stored names of the fields that get the timestamp of the commit."""
+    waiting = placeholders(given)
+    return tuple(codec.stored_name(document, name) for name in waiting) if waiting else ()
 
 
 def stored_value(table: str, item: object, path: str) -> Value:

@@ -18,13 +18,13 @@ from typing import TypeVar
 from attrs import define, evolve, field
 
 from ..actors.errors import AlreadyCommitted, CommitterFailed, Conflict, WritesRefused
-from ..actors.messages import Commit, Merge
+from ..actors.messages import NO_MERGES, NO_STAMPS, Commit
 from ..actors.runtime import Runtime
 from ..log.entry import BEFORE_FIRST, LSN, Cause, Entry, Kind, Timestamp
 from ..protocol import cbor, paths
 from ..protocol.errors import InvalidPath, InvalidValue
 from ..protocol.limits import PATH_CHARS_MAX
-from ..protocol.results import FunctionFailure, MutationSuccess, QueryResult, QuerySuccess
+from ..protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
 from ..protocol.values import Value
 from .app import App
 from .arguments import Arguments
@@ -55,7 +55,6 @@ T = TypeVar("T")
 logger = logging.getLogger("relive")
 
 DIGEST_BYTES = 16
-NO_MERGES: Mapping[tuple[str, str], Merge] = {}
 CLOCK_STEP_NS = 1_000
 """Between one commit and the next function at least: creation times tell no less than 1/4 µs apart."""
 
@@ -247,6 +246,7 @@ class Executor:
             changes=transaction.changes(),
             documents=mutation.documents(),
             merges=mutation.commit_merges() if mutation.merges else NO_MERGES,
+            stamps=mutation.commit_stamps() if mutation.stamps else NO_STAMPS,
             result_digest=blake2b(value, digest_size=DIGEST_BYTES).digest(),
             result=value if request.session is not None else None,
             logs=attempt.lines(),
@@ -320,6 +320,12 @@ class Executor:
             retries=retries,
             used=attempt.used(),
         )
+
+    def note_cached(self, path: str, result: QueryResult | None) -> None:
+        """A query was answered with the result of an execution before it."""
+        error = result.request_free_message if isinstance(result, QueryFailure) else None
+        now_ns, id = self.env.clock_ns(), self.fresh_request_id()
+        self.executions.record(now_ns, path, "query", "client", id, error=error, cached=True)
 
     def reachable(self, call: Call) -> Endpoint:
         """The function that the call names, if the caller may know of it.  Raises FunctionNotFound."""

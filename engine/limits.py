@@ -11,6 +11,7 @@ DOCUMENTS_WRITTEN_MAX = 16_000
 BYTES_WRITTEN_MAX = 16 * 1024 * 1024
 WARNING_RATIO = 0.8
 """A run that used more than this part of a limit says so in its log lines."""
+TABLES_MAX = 10_000
 CALL_DEPTH_MAX = 8
 """Functions that call one another within a transaction, the outermost included."""
 PAGE_ROWS_MAX = 8_192

@@ -18,12 +18,15 @@ from typing import TypeVar
 from attrs import Factory, define, frozen
 
 from ..actors.errors import CannotMerge
-from ..actors.messages import Merge
+from ..actors.messages import Merge, Stamp
 from ..actors.version import Change, Version
+from ..log.entry import Timestamp
 from ..protocol import cbor, ids
 from ..protocol.errors import InvalidValue
-from ..protocol.values import Value, equal
-from .errors import DocumentInvalid
+from ..protocol.values import Int64, Value, equal
+from .catalog import USER_TABLE_NUMBER_MIN
+from .errors import DocumentInvalid, LimitReached
+from .limits import TABLES_MAX
 from .operations import Operation, apply_all
 from .query_run import QueryRun
 from .system_tables import CODECS, TABLES, TABLES_NUMBER
@@ -31,6 +34,9 @@ from .table_codec import TableCodec
 
 NS_PER_DAY = 86_400 * 1_000_000_000
 INFINITY = float("inf")
+
+UNKNOWN = b""
+"""Instead of the JSON of a document that holds the timestamp of its commit: it cannot be sent."""
 
 T = TypeVar("T")
 
@@ -48,6 +54,7 @@ class Before:
     change: Change | None
     value: Fields | None
     merges: Steps | None
+    stamps: tuple[str, ...] | None
 
 
 @frozen(eq=False)
@@ -65,6 +72,8 @@ class MutationRun(QueryRun):
     values: dict[tuple[str, str], Fields] = Factory(dict)
     """What each written document was made of, by table and id."""
     merges: dict[tuple[str, str], Steps] = Factory(dict)
+    stamps: dict[tuple[str, str], tuple[str, ...]] = Factory(dict)
+    """Stored names of fields that get the timestamp of the commit, by table and id."""
     minted: int = 0
     last_creation_time: float = 0.0
     created_tables: dict[str, int] = Factory(dict[str, int])
@@ -90,14 +99,16 @@ class MutationRun(QueryRun):
         """The clock and every creation time given out are at or before this."""
         return max(self.run.clock_ns, ceil(self.last_creation_time * 1e6))
 
-    def put(self, codec: TableCodec, value: Fields) -> Version:
+    def put(self, codec: TableCodec, value: Fields, stamps: tuple[str, ...] = ()) -> Version:
         """Write a document.  Raises DocumentInvalid if it does not fit its table."""
-        return self.put_version(codec, codec.make(value), value)
+        return self.put_version(codec, codec.make(value), value, stamps)
 
-    def put_version(self, codec: TableCodec, version: Version, value: Fields) -> Version:
+    def put_version(self, codec: TableCodec, version: Version, value: Fields, stamps: tuple[str, ...] = ()) -> Version:
         """Write a document that was made of ``value`` already."""
-        self.write(codec.name, version.id, version, value)
+        self.write(codec.name, version.id, version, value, stamps)
         self.transaction.handed_out[version.id] = version
+        if stamps:
+            version.json = UNKNOWN
         return version
 
     def remove(self, table: str, id: str) -> None:
@@ -129,17 +140,21 @@ class MutationRun(QueryRun):
             # That nothing changes, too, is something that was seen.
             self.transaction.points[key] = None
         if changed:
-            self.write(codec.name, old.id, version, value)
+            self.write(codec.name, old.id, version, value, self.stamps.get(key, ()))
             if untouched:
                 self.merges[key] = (*before, operations)
 
-    def write(self, table: str, id: str, version: Version | None, value: Fields | None) -> None:
+    def write(
+        self, table: str, id: str, version: Version | None, value: Fields | None, stamps: tuple[str, ...] = ()
+    ) -> None:
         key = (table, id)
         if self.savepoints:
             change = self.transaction.overlay.staged.get(key)
-            self.befores.append(Before(table, id, change, self.values.get(key), self.merges.get(key)))
+            known = (self.values.get(key), self.merges.get(key), self.stamps.get(key))
+            self.befores.append(Before(table, id, change, *known))
         self.transaction.write(table, id, version)
         self.merges.pop(key, None)
+        restore(self.stamps, key, stamps or None)
         if value is None:
             self.values.pop(key, None)
         else:
@@ -161,6 +176,7 @@ class MutationRun(QueryRun):
             overlay.stage(*key, stored if before.change is None else before.change.new)
             restore(self.values, key, before.value)
             restore(self.merges, key, before.merges)
+            restore(self.stamps, key, before.stamps)
         self.created_tables = savepoint.created_tables
         usage.documents_written, usage.bytes_written = savepoint.documents_written, savepoint.bytes_written
 
@@ -176,6 +192,8 @@ class MutationRun(QueryRun):
         if number is None:
             self.look_up_tables()
             number = self.catalog.next_number() + len(self.created_tables)
+            if number >= USER_TABLE_NUMBER_MIN + TABLES_MAX:
+                raise LimitReached("tables", TABLES_MAX + 1, TABLES_MAX, "Keep documents of one kind in one table")
             self.create_table(table, number)
         return number
 
@@ -216,6 +234,19 @@ class MutationRun(QueryRun):
             return codec.definition.change(newest.id, newest, version), cbor.encode(value)
 
         return merge
+
+    def commit_stamps(self) -> dict[tuple[str, str], Stamp]:
+        """How to make the change of documents that hold the timestamp of their commit."""
+        return {key: self.stamping(key, names) for key, names in self.stamps.items()}
+
+    def stamping(self, key: tuple[str, str], names: tuple[str, ...]) -> Stamp:
+        codec, old = self.codec(key[0]), self.stored(*key)
+
+        def stamp(ts: Timestamp) -> tuple[Change, bytes]:
+            value = {**self.values[key], **dict.fromkeys(names, Int64(ts))}
+            return codec.definition.change(key[1], old, codec.make(value)), cbor.encode(value)
+
+        return stamp
 
 
 def restore(known: dict[tuple[str, str], T], key: tuple[str, str], was: T | None) -> None:

@@ -65,7 +65,7 @@ def items(children: Sequence[object], handed_out: Mapping[str, Version], around:
         # By far the most frequent: a document whose JSON is there already.
         if type(type(child)) is DocumentMeta:
             version = handed_out.get(child.id)  # type: ignore[attr-defined]
-            if version is not None and version.document is child and version.json is not None:
+            if version is not None and version.document is child and version.json:
                 trees.append(RAW(version.json))
                 continue
         trees.append(at(position, child, handed_out, around))
@@ -83,6 +83,8 @@ def at(key: str | int, item: object, handed_out: Mapping[str, Version], around: 
 def document_tree(document: object, version: Version | None) -> msgspec.Raw:
     if version is None or version.document is not document:
         return RAW(json.encode(to_value(document, "")))
+    if version.json == b"":
+        raise InvalidValue("", "holds the timestamp of its commit, which is not known yet: return its id")
     if version.json is None:
         version.json = json.encode(to_value(document, ""))
     return RAW(version.json)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from relive.engine.context import MutationCtx
-from relive.engine.errors import DocumentInvalid, DocumentMissing, TableUnknown
+from relive.engine.errors import DocumentInvalid, DocumentMissing, LimitReached, TableUnknown
 from relive.engine.schema import UNSET, Document, Int64, Record, Unset, field, index
 from relive.log.entry import LSN
 from relive.protocol import cbor, ids
@@ -407,3 +407,19 @@ def test_values_of_every_kind_come_back_after_a_restart() -> None:
 
     assert repr(after) == repr(before)
     assert repr(list(after["values"])) == repr(values)
+
+
+def test_there_are_only_so_many_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relive.engine.mutation_run.TABLES_MAX", 3)
+    bench = bench_of(Rack)  # The first table.
+
+    async def two_more(ctx: MutationCtx) -> None:
+        await ctx.db.insert("second", {})
+        await ctx.db.insert("third", {})
+
+    async def one_more(ctx: MutationCtx) -> None:
+        with pytest.raises(LimitReached, match="too many tables: 4 in one transaction, 3 allowed"):
+            await ctx.db.insert("fourth", {})
+
+    bench.write(two_more)
+    bench.write(one_more)
