@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-from attrs import Factory, define
+from attrs import Factory, define, field
 
 from ..actors.recovery import Recovery
 from ..actors.runtime import InThread, Runtime
@@ -35,6 +35,7 @@ from .errors import DeployUnderWay, TooLongAgo
 from .executor import Executor
 from .live_queries import LiveQueries
 from .log_thread import LogThread
+from .migrations import Migrations
 from .mutation_run import MutationRun
 from .overlay import Overlay
 from .rebuild import Discards, Rebuild
@@ -58,6 +59,10 @@ class Database:
     """The first entry as of which the deployed code can read: what came before was read by other code."""
     deploying: Deploy | None = None
     discards: Discards = Factory(Discards)
+    migrations: Migrations = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.migrations = Migrations(self.executor)
 
     @classmethod
     def open(

@@ -1,4 +1,4 @@
-"""What a developer writes to define behaviour: `query`, `mutation` and their internal forms.
+"""What a developer writes to define behaviour: `query`, `mutation`, their internal forms, `migration`.
 
     @mutation
     async def send(ctx: MutationCtx, channel: Id[Channel], body: str) -> Id[Message]:
@@ -14,11 +14,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
 
 from .context import MutationCtx, QueryCtx
+from .limits import MIGRATION_BATCH, MIGRATION_BATCH_MAX
+from .schema import Document
 
 P = ParamSpec("P")
 R = TypeVar("R")
+D = TypeVar("D", bound=Document)
 
-FunctionKind = Literal["query", "mutation"]
+FunctionKind = Literal["query", "mutation", "migration"]
 
 
 class Function(Generic[P, R]):
@@ -59,6 +62,20 @@ class MutationFunction(Function[P, R]):
         return self.handler(ctx, *args, **kwargs)
 
 
+class MigrationFunction(Function[[D], None]):
+    """Changes stored documents, one after another; run with ``relive migrate run``."""
+
+    kind: FunctionKind = "migration"
+
+    def __init__(self, handler: Callable[..., Awaitable[None]], table: type[D], batch: int) -> None:
+        super().__init__(handler, public=False)
+        self.table = table
+        self.batch = batch
+
+    def __call__(self, ctx: MutationCtx, document: D, /) -> Awaitable[None]:
+        return self.handler(ctx, document)
+
+
 def query(handler: Callable[Concatenate[QueryCtx, P], Awaitable[R]], /) -> QueryFunction[P, R]:
     """A read-only function that clients may call and watch."""
     return QueryFunction(handler, public=True)
@@ -77,6 +94,45 @@ def mutation(handler: Callable[Concatenate[MutationCtx, P], Awaitable[R]], /) ->
 def internal_mutation(handler: Callable[Concatenate[MutationCtx, P], Awaitable[R]], /) -> MutationFunction[P, R]:
     """A mutation that only other functions, and holders of the admin key, may call."""
     return MutationFunction(handler, public=False)
+
+
+def migration(
+    table: type[D], /, *, batch: int = MIGRATION_BATCH
+) -> Callable[[Callable[[MutationCtx, D], Awaitable[None]]], MigrationFunction[D]]:
+    """A function that is given every document of a table, in the order of creation.
+
+        @migration(Message)
+        async def split_names(ctx: MutationCtx, message: Message) -> None:
+            if message.first is None:
+                first, _, last = message.name.partition(" ")
+                await ctx.db.patch(message.id, first=first, last=last)
+
+    Started with ``relive migrate run messages:split_names``, it goes on in the server beside other
+    work, ``batch`` documents in each transaction, and survives restarts: every document is migrated in
+    a transaction that also notes how far the migration has come.  It may write any table of the app.
+
+    The order to change a schema without a pause:
+
+    1. Widen: deploy a schema that the old documents fit as well as the new ones (a new field with a
+       default or None, a union of both types), functions that write the new form, and the migration.
+    2. Migrate: ``relive migrate run NAME --dry-run``, then without.
+    3. Narrow: deploy the schema that only the new documents fit.  It is refused while others are left.
+
+    Documents that are inserted while it runs come last in the order of creation, so they are migrated
+    too.  That holds for those that the migration itself inserts in its own table: it must know them by
+    their new form and leave them as they are, or it never ends.
+
+    Raises ValueError for a batch of another size than 1 to 1,000.
+    """
+    if not isinstance(batch, int) or not 1 <= batch <= MIGRATION_BATCH_MAX:
+        raise ValueError(f"batch= is a number of documents from 1 to {MIGRATION_BATCH_MAX:,}, not {batch!r}")
+    if not (isinstance(table, type) and issubclass(table, Document)):
+        raise TypeError("name the table that is migrated, as `@migration(Message)`")
+
+    def decorate(handler: Callable[[MutationCtx, D], Awaitable[None]]) -> MigrationFunction[D]:
+        return MigrationFunction(handler, table, batch)
+
+    return decorate
 
 
 AnyFunction = Function[Any, Any]

@@ -88,6 +88,8 @@ class MigrationRow(Row, Document, table="_migrations"):
     state: MigrationState = field()
     cursor: bytes | None
     """Key of the last document that was migrated, in the order of creation; None before the first."""
+    batch: int
+    """Documents in one transaction, as far as its limits allow."""
     total: int
     """Documents in the table when the migration was started."""
     processed: int

@@ -25,6 +25,8 @@ def api_types(endpoints: Iterable[Endpoint]) -> str:
     public: Tree = {}
     internal: Tree = {}
     for endpoint in endpoints:
+        if endpoint.kind == "migration":
+            continue  # Nobody calls it.
         add(endpoint, public if endpoint.public else internal)
     writer = TypeWriter("Id", RESERVED)
     trees = [

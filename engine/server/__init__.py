@@ -7,11 +7,17 @@ stream       a socket whose head was read already; its writers take turns
 frames       outgoing websocket frames (RFC 6455), several messages in one write
 socket       one websocket: its tasks, its heartbeat, its close
 connection   one client: what it said, what it watches, what it is owed; no I/O
+migrator     drives migrations, one batch after another
 syncer       decides whose transition is computed next
 http         the HTTP application: all routes, errors as answers, origins
 access       who may ask for what
 bodies       JSON that comes and goes
+lines        an answer of several lines, sent while the work goes on
 formats      the JSON in which functions answer
 function_routes     run functions
 server_routes       about this server
+log_routes          which functions ran
+deploy_routes         deploys, followed to their end
+environment_routes  environment variables
+migration_routes    start, follow, rehearse and cancel migrations
 """

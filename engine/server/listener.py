@@ -37,6 +37,7 @@ from .connection import Connection
 from .groups import is_broken_invariant, leaves, single_error
 from .head import RECEIVE_BYTES, read_head, refuse
 from .http import routes
+from .migrator import Migrator
 from .socket import Socket
 from .stream import SharedStream
 from .syncer import Syncer
@@ -64,6 +65,7 @@ class Server:
     admin_key: AdminKey
     instance_name: str
     syncer: Syncer = field(init=False)
+    migrator: Migrator = field(init=False)
     sockets: dict[Socket, None] = Factory(dict[Socket, None])
     streams: dict[trio.SocketStream, bool] = Factory(dict[trio.SocketStream, bool])
     """Every open connection, and whether its request head has been read."""
@@ -74,6 +76,8 @@ class Server:
         self.syncer = Syncer(self.database, self.database.live)
         self.database.runtime.rewind = self.syncer.rewind
         self.database.runtime.committed = self.syncer.committed
+        self.migrator = Migrator(self.database)
+        self.database.migrations.started = self.migrator.wake
 
     async def serve(self, host: str, port: int, on_ready: Callable[[str], None]) -> None:
         """Serve until `stop`.  ``on_ready`` is told the URL once connections are accepted.
@@ -90,6 +94,7 @@ class Server:
                     shells.start_soon(self.syncer.run)
                     shells.start_soon(self.heartbeat)
                     await self.database.runtime.wait_durable(self.database.runtime.tail.head)
+                    shells.start_soon(self.migrator.run)
                     async with trio.open_nursery() as doors:
                         accept = partial(trio.serve_tcp, handler, port, host=host, handler_nursery=shells)
                         listeners = await doors.start(accept)
@@ -104,6 +109,7 @@ class Server:
     def stop(self) -> None:
         """Answer what was asked, then return from `serve`."""
         self.stopping.set()
+        self.database.executor.executions.stop()
 
     async def drain(self) -> None:
         """Return when everybody has been answered and is gone; those who do not read are cut off."""

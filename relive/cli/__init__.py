@@ -9,12 +9,14 @@ init         `relive init`: copies the template
 template     the app that it copies
 serve        `relive serve`
 dev          `relive dev`
+deploy       `relive deploy`
 serving      the server process, from an open data folder to a graceful stop
 development  beside it in `relive dev`: watch, deploy, generate types
 run          `relive run`: one call over HTTP
 watching     `relive run --watch`: each new result of a live query
 administration  what commands have in common that administer a server
 env          `relive env`
+migrate      `relive migrate`
 live         the client of the sync protocol behind it
 codegen      `relive codegen`
 log          `relive log`: show and verify

@@ -6,6 +6,9 @@ ReliveError
 ├── RequestRefused       the server did not run the function: change the request
 ├── CallFailed           the function ran and failed: fix it, or its arguments
 ├── VariableMissing      no such environment variable: set it
+├── MigrationFailed      a migration stopped before its end: fix what it names, and run it again
+├── DeployRefused        the app cannot be deployed as it is: fix what it names
+├── DeployFailed         the server could not finish a deploy: try again
 └── FolderNotEmpty       a new app needs an empty folder
 """
 
@@ -73,6 +76,38 @@ class VariableMissing(ReliveError):
 
     def __str__(self) -> str:
         return f"environment variable {self.name} is not set; `relive env list --names` shows those that are"
+
+
+@define(auto_exc=True)
+class MigrationFailed(ReliveError):
+    """A migration did not come to its end, or would not.  Fix what the problem names, and run it again."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@define(auto_exc=True)
+class DeployRefused(ReliveError):
+    """The app cannot be deployed as it is.  Fix what the problem names; nothing was changed."""
+
+    code: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"nothing was deployed: {self.problem}"
+
+
+@define(auto_exc=True)
+class DeployFailed(ReliveError):
+    """The server could not finish a deploy, through no fault of the app.  Nothing was changed; try again."""
+
+    code: str
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 @define(auto_exc=True)

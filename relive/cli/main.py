@@ -21,7 +21,7 @@ from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
 from ..log.errors import Damaged, FolderInUse, LogTooShort, NoLog, NoSuchEntry
 from ..protocol.errors import ReliveError
-from .errors import PortUnavailable
+from .errors import DeployRefused, PortUnavailable
 from .options import traceback_option
 from .output import say
 
@@ -36,6 +36,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (PortUnavailable, IN_USE),
     (AppInvalid, APP_REFUSED),
     (SchemaMismatch, APP_REFUSED),
+    (DeployRefused, APP_REFUSED),
     (Damaged, DAMAGED),
     (LogTooShort, DAMAGED),
     (DataFolderInvalid, USAGE),
@@ -61,8 +62,10 @@ COMMANDS = {
     "init": "init:init",
     "dev": "dev:dev",
     "serve": "serve:serve",
+    "deploy": "deploy:deploy",
     "run": "run:run",
     "env": "env:env",
+    "migrate": "migrate:migrate",
     "codegen": "codegen:codegen",
     "log": "log:log",
     "admin-key": "admin_key:admin_key",

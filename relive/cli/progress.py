@@ -10,7 +10,7 @@ from attrs import define, field
 from ..engine.determinism.real import real_monotonic_ns
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import Progress, ProgressColumn
 
 
 @define(eq=False)
@@ -34,22 +34,39 @@ class LogProgress:
         if self.bar is None:
             if not sys.stderr.isatty() or real_monotonic_ns() - self.started_ns < self.after_s * 1e9:
                 return
-            self.bar = bytes_bar()
+            self.bar = self.new_bar()
             self.bar.add_task(self.what, total=total)
             self.bar.start()
         for task in self.bar.task_ids:
             self.bar.update(task, completed=done, total=total)
 
+    def new_bar(self) -> Progress:
+        from rich.progress import DownloadColumn
 
-def bytes_bar() -> Progress:
+        return bar_with(DownloadColumn())
+
+
+@define(eq=False)
+class DocumentProgress(LogProgress):
+    """Documents, of how many."""
+
+    after_s: float = 0.3
+
+    def new_bar(self) -> Progress:
+        from rich.progress import MofNCompleteColumn
+
+        return bar_with(MofNCompleteColumn())
+
+
+def bar_with(count: ProgressColumn) -> Progress:
     # Imported when it is needed: most servers start without a bar.
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        DownloadColumn(),
+        count,
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

@@ -1,0 +1,537 @@
+"""Migrations: every document once, batch by batch, whatever comes between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from relive.engine.codegen.functions import api_types
+from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.endpoint import endpoint_of
+from relive.engine.errors import AppInvalid, MigrationRefused, MigrationUnknown
+from relive.engine.functions import AnyFunction, MigrationFunction, migration, mutation, query
+from relive.engine.rehearsals import Rehearsal
+from relive.engine.schema import Document, field
+from relive.engine.spec import functions_spec
+from relive.engine.system_tables import MigrationRow
+from relive.engine.usage import FULL
+from relive.log.entry import Kind
+from relive.protocol import cbor
+
+from .bench import Bench, app_of, open_bench, text_of, value_of
+
+
+class Note(Document):
+    text: str
+    count: int = field(default=0)
+
+
+class Other(Document):
+    text: str
+
+
+@migration(Note, batch=10)
+async def count_up(ctx: MutationCtx, note: Note) -> None:
+    """Would show if a document was migrated twice."""
+    await ctx.db.patch(note.id, count=note.count + 1)
+
+
+@migration(Note)
+async def odd_only(ctx: MutationCtx, note: Note) -> None:
+    if int(note.text) % 2:
+        await ctx.db.patch(note.id, count=1)
+
+
+@migration(Note, batch=10)
+async def fragile(ctx: MutationCtx, note: Note) -> None:
+    await ctx.db.patch(note.id, count=note.count + 1)
+    if not note.text.isdigit():
+        raise ValueError(f"not a number: {note.text}")
+
+
+@mutation
+async def add(ctx: MutationCtx, text: str) -> str:
+    return await ctx.db.insert(Note(text=text))
+
+
+@query
+async def progress(ctx: QueryCtx) -> list[list[Any]]:
+    rows = await ctx.db.query("_migrations").collect()
+    return [[row["name"], row["state"], row["processed"]] for row in rows]
+
+
+FUNCTIONS: dict[str, AnyFunction] = {
+    "app:count_up": count_up,
+    "app:odd_only": odd_only,
+    "app:fragile": fragile,
+    "app:add": add,
+    "app:progress": progress,
+}
+
+
+def bench_with(*texts: str, **more: AnyFunction) -> Bench:
+    functions = FUNCTIONS | {f"app:{name}": function for name, function in more.items()}
+    bench = open_bench(app_of(Note, Other, functions=functions))
+
+    async def insert(ctx: MutationCtx) -> None:
+        for text in texts:
+            await ctx.db.insert(Note(text=text))
+
+    if texts:
+        bench.write(insert)
+    return bench
+
+
+def numbers(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
+
+
+def counts(bench: Bench) -> list[int]:
+    async def read(ctx: QueryCtx) -> list[int]:
+        return [note.count for note in await ctx.db.query(Note).collect()]
+
+    return bench.read(read)
+
+
+def notes(bench: Bench) -> list[Note]:
+    async def read(ctx: QueryCtx) -> list[Note]:
+        return await ctx.db.query(Note).collect()
+
+    return bench.read(read)
+
+
+def row(bench: Bench, name: str = "app:count_up") -> MigrationRow:
+    return bench.database.migrations.rows()[name]
+
+
+def run(bench: Bench, name: str = "app:count_up", **options: Any) -> MigrationRow:
+    """Start a migration, and drive it until it stops by itself."""
+    return drive(bench, bench.database.migrations.start(name, "cli", **options).value.name)
+
+
+def drive(bench: Bench, name: str = "app:count_up", between: Callable[[], object] = lambda: None) -> MigrationRow:
+    for _ in range(1_000):
+        if name not in bench.database.migrations.running():
+            bench.check()
+            return row(bench, name)
+        bench.database.migrations.step(name)
+        between()
+    raise AssertionError("it never ends")
+
+
+def test_every_document_is_migrated_once_in_batches() -> None:
+    bench = bench_with(*numbers(25))
+    head = bench.database.runtime.tail.head
+    done = run(bench)
+
+    assert counts(bench) == [1] * 25
+    assert (done.state, done.processed, done.changed, done.total) == ("done", 25, 25, 25)
+    assert (done.table, done.batch, done.error, done.document) == ("notes", 10, None, None)
+    assert done.finished is not None
+    assert done.started < done.updated == done.finished
+    assert bench.database.runtime.tail.head == head + 1 + 3
+
+
+def test_steps_are_entries_of_the_system_that_say_which_function_ran() -> None:
+    bench = bench_with(*numbers(3))
+    run(bench)
+    entry = bench.entry()
+
+    assert (entry.kind, entry.function, entry.cause.kind, entry.cause.id) == (
+        Kind.SYSTEM,
+        "app:count_up",
+        "system",
+        "migration",
+    )
+    assert cbor.decode(entry.args) == {"batch": 10}
+    assert [write.table for write in entry.writes] == ["notes"] * 3 + ["_migrations"]
+
+
+def test_documents_that_were_left_alone_are_counted_as_such() -> None:
+    bench = bench_with(*numbers(7))
+    done = run(bench, "odd_only")
+
+    assert (done.name, done.state, done.processed, done.changed) == ("app:odd_only", "done", 7, 3)
+    assert counts(bench) == [0, 1, 0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("count", [0, 9, 10, 11, 20])
+def test_any_number_of_documents_comes_to_an_end(count: int) -> None:
+    bench = bench_with(*numbers(count))
+
+    assert run(bench).processed == count
+    assert counts(bench) == [1] * count
+
+
+def test_documents_inserted_and_deleted_meanwhile_are_migrated_or_gone() -> None:
+    bench = bench_with(*numbers(30))
+    first = notes(bench)
+    left = iter([first[0], first[29]])
+
+    async def delete(ctx: MutationCtx) -> None:
+        document = next(left, None)
+        if document is not None:
+            await ctx.db.delete(document.id)
+
+    async def insert(ctx: MutationCtx) -> None:
+        await ctx.db.insert(Note(text="new"))
+
+    def between() -> None:
+        if bench.database.migrations.running():
+            bench.write(delete)
+            bench.write(insert)
+
+    bench.database.migrations.start("count_up", "cli")
+    done = drive(bench, between=between)
+
+    assert counts(bench) == [1] * len(notes(bench))
+    assert done.state == "done"
+    assert any(note.text == "new" for note in notes(bench))
+
+
+def test_one_that_raises_keeps_what_was_done_and_goes_on_from_there_once_it_is_fixed() -> None:
+    bench = bench_with(*numbers(13), "x", *numbers(12))
+    failed = run(bench, "app:fragile")
+    culprit = notes(bench)[13]
+
+    assert (failed.state, failed.processed, failed.document) == ("failed", 10, culprit.id)
+    assert "Uncaught ValueError: not a number: x" in str(failed.error)
+    assert counts(bench) == [1] * 10 + [0] * 16
+
+    async def fix(ctx: MutationCtx) -> None:
+        await ctx.db.patch(culprit.id, text="13")
+
+    bench.write(fix)
+    done = run(bench, "app:fragile")
+    assert (done.state, done.processed, done.error, done.document) == ("done", 26, None, None)
+    assert counts(bench) == [1] * 26
+
+
+def test_it_goes_on_after_a_crash_with_the_batch_after_the_last_that_is_durable() -> None:
+    bench = bench_with(*numbers(45))
+    bench.database.migrations.start("app:count_up", "cli")
+    bench.database.migrations.step("app:count_up")
+    bench.database.migrations.step("app:count_up")
+    bench.flush()
+    bench.database.migrations.step("app:count_up")  # Never becomes durable.
+    bench.storage.crash()
+    again = open_bench(bench.executor.app, bench.storage, bench.clock, bench.entropy)
+
+    assert again.database.migrations.running() == ("app:count_up",)
+    assert row(again).processed == 20
+    assert drive(again).processed == 45
+    assert counts(again) == [1] * 45
+
+
+def test_it_can_be_cancelled_and_taken_up_again() -> None:
+    bench = bench_with(*numbers(25))
+    migrations = bench.database.migrations
+    migrations.start("app:count_up", "cli")
+    migrations.step("app:count_up")
+    cancelled = migrations.cancel("count_up", "cli").value
+
+    assert (cancelled.state, cancelled.processed) == ("cancelled", 10)
+    assert migrations.running() == ()
+    head = bench.database.runtime.tail.head
+    migrations.step("app:count_up")  # It was on its way.
+    assert bench.database.runtime.tail.head == head
+    assert run(bench).processed == 25
+    assert counts(bench) == [1] * 25
+
+
+def test_it_can_be_run_again_from_the_beginning() -> None:
+    bench = bench_with(*numbers(5))
+    run(bench)
+    again = run(bench, restart=True)
+
+    assert (again.processed, again.changed) == (5, 5)
+    assert counts(bench) == [2] * 5
+
+
+def test_what_cannot_be_started_or_cancelled_is_told() -> None:
+    bench = bench_with(*numbers(25))
+    migrations = bench.database.migrations
+
+    with pytest.raises(MigrationUnknown, match="it has app:count_up, app:fragile, app:odd_only"):
+        migrations.start("absent", "cli")
+    with pytest.raises(MigrationUnknown):
+        migrations.start("app:add", "cli")
+    with pytest.raises(MigrationRefused, match="was never started"):
+        migrations.cancel("count_up", "cli")
+    with pytest.raises(MigrationRefused, match=r"takes 1 to 1,000 documents in one batch, not 1,001"):
+        migrations.start("count_up", "cli", batch=1001)
+    migrations.start("count_up", "cli")
+    with pytest.raises(MigrationRefused, match="is running already"):
+        migrations.start("count_up", "cli")
+    drive(bench)
+    with pytest.raises(MigrationRefused, match="is done: --restart runs it again"):
+        migrations.start("count_up", "cli")
+    with pytest.raises(MigrationRefused, match="is not running: it is done"):
+        migrations.cancel("count_up", "cli")
+
+
+def test_a_class_that_is_no_table_of_the_app_is_refused() -> None:
+    class Stranger(Document):
+        text: str
+
+    @migration(Stranger)
+    async def strange(ctx: MutationCtx, row: Stranger) -> None: ...
+
+    bench = open_bench(app_of(Note, functions={}))
+    bench.executor.app = app_of(Note)
+    endpoint = endpoint_of("app:strange", count_up)
+    endpoint.function = strange
+    bench.executor.app.endpoints = {"app:strange": endpoint}
+
+    with pytest.raises(MigrationRefused, match="is of the class Stranger, which is no table of the app"):
+        bench.database.migrations.start("strange", "cli")
+
+
+def test_a_batch_that_is_too_much_for_one_transaction_becomes_smaller() -> None:
+    bench = bench_with(*numbers(40))
+    bench.executor.limits = evolve(FULL, documents_written=6)
+    done = run(bench, batch=32)
+
+    assert (done.state, done.processed, done.batch) == ("done", 40, 32)
+    assert counts(bench) == [1] * 40
+
+
+def test_a_single_document_that_is_too_much_fails() -> None:
+    @migration(Note)
+    async def greedy(ctx: MutationCtx, note: Note) -> None:
+        for _ in range(10):
+            await ctx.db.insert(Other(text=note.text))
+
+    bench = bench_with(*numbers(5), greedy=greedy)
+    bench.executor.limits = evolve(FULL, documents_written=6)
+    failed = run(bench, "greedy")
+
+    assert (failed.state, failed.processed, failed.document) == ("failed", 0, notes(bench)[0].id)
+    assert "too many documents written" in str(failed.error)
+
+
+def test_it_may_write_other_tables_but_none_of_the_system() -> None:
+    @migration(Note)
+    async def split(ctx: MutationCtx, note: Note) -> None:
+        await ctx.db.insert(Other(text=note.text))
+        await ctx.db.delete(note.id)
+
+    @migration(Note)
+    async def meddle(ctx: MutationCtx, note: Note) -> None:
+        for each in await ctx.db.query(MigrationRow).collect():
+            await ctx.db.delete(each.id)
+
+    bench = bench_with(*numbers(12), meddle=meddle, split=split)
+    assert "belong to the system" in str(run(bench, "meddle").error)
+    done = run(bench, "split")
+
+    async def others(ctx: QueryCtx) -> list[str]:
+        return [other.text for other in await ctx.db.query(Other).collect()]
+
+    assert (done.state, done.changed, notes(bench)) == ("done", 12, [])
+    assert bench.read(others) == numbers(12)
+
+
+def test_other_code_goes_on_with_it() -> None:
+    @migration(Note)
+    async def ten_more(ctx: MutationCtx, note: Note) -> None:
+        await ctx.db.patch(note.id, count=note.count + 10)
+
+    bench = bench_with(*numbers(15))
+    bench.database.migrations.start("count_up", "cli")
+    bench.database.migrations.step("app:count_up")
+    bench.deploy(app_of(Note, Other, version=2, functions=FUNCTIONS | {"app:count_up": ten_more}))
+
+    assert drive(bench).state == "done"
+    assert counts(bench) == [1] * 10 + [10] * 5
+
+
+def test_code_without_it_ends_it_with_what_to_do() -> None:
+    @migration(Other)
+    async def of_another_table(ctx: MutationCtx, other: Other) -> None: ...
+
+    bench = bench_with(*numbers(15))
+    bench.database.migrations.start("count_up", "cli")
+    bench.database.migrations.step("app:count_up")
+    bench.deploy(app_of(Note, Other, version=2, functions={"app:progress": progress}))
+    failed = drive(bench)
+    assert (failed.state, failed.processed, failed.document) == ("failed", 10, None)
+    assert "no migration 'app:count_up': it has none: deploy it, then run it again" in str(failed.error)
+
+    bench.deploy(app_of(Note, Other, version=3, functions={"app:count_up": of_another_table}))
+    with pytest.raises(MigrationRefused, match="has begun with `notes`, and is one of `others` now"):
+        bench.database.migrations.start("count_up", "cli")
+    bench.deploy(app_of(Note, Other, version=4, functions=FUNCTIONS))
+    assert run(bench).processed == 15
+    assert counts(bench) == [1] * 15
+
+
+def test_live_queries_show_how_far_it_has_come() -> None:
+    bench = bench_with(*numbers(15))
+    assert value_of(bench.query("app:progress")) == []
+    bench.database.migrations.start("count_up", "cli")
+    bench.database.migrations.step("app:count_up")
+    assert value_of(bench.query("app:progress")) == [["app:count_up", "running", 10]]
+    drive(bench)
+
+    assert value_of(bench.query("app:progress")) == [["app:count_up", "done", 15]]
+
+
+def test_nobody_calls_a_migration() -> None:
+    bench = bench_with()
+
+    assert "defined as Migration" in text_of(bench.mutate("app:count_up", admin=True))
+    assert "Could not find public function" in text_of(bench.mutate("app:count_up"))
+    (spec,) = [each for each in functions_spec(bench.executor.app) if "odd_only" in str(each)]
+    assert isinstance(spec, dict)
+    assert (spec["functionType"], spec["visibility"]) == ("Migration", {"kind": "internal"})
+    assert "count_up" not in api_types(bench.executor.app.endpoints.values())
+
+
+async def test_the_function_itself_can_be_called_in_tests_and_by_others() -> None:
+    seen: list[object] = []
+
+    @migration(Note)
+    async def look(ctx: MutationCtx, note: Note) -> None:
+        seen.append(note)
+
+    assert isinstance(look, MigrationFunction)
+    await look(None, Note(text="x"))  # type: ignore[arg-type]
+    assert seen == [Note(text="x")]
+
+
+def test_wrong_declarations_are_refused() -> None:
+    no_table: Any = "notes"
+    with pytest.raises(ValueError, match="from 1 to 1,000, not 0"):
+        migration(Note, batch=0)
+    with pytest.raises(TypeError, match="name the table that is migrated"):
+        migration(no_table)
+
+    @migration(Note)  # type: ignore[arg-type]
+    async def other(ctx: MutationCtx, row: Other) -> None: ...
+
+    @migration(Note)  # type: ignore[arg-type]
+    async def many(ctx: MutationCtx, row: Note, more: int) -> None: ...
+
+    for wrong in (other, many):
+        with pytest.raises(AppInvalid, match="takes `ctx` and one document, as `row: Note`"):
+            endpoint_of("app:wrong", wrong)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    count=st.integers(0, 30),
+    batch=st.integers(1, 12),
+    events=st.lists(st.sampled_from(["crash", "flush", "insert", "cancel", "deploy", "delete"]), max_size=12),
+)
+def test_whatever_comes_between_every_document_is_migrated_exactly_once(
+    count: int, batch: int, events: list[str]
+) -> None:
+    bench = bench_with(*numbers(count))
+    bench.database.migrations.start("app:count_up", "cli", batch=batch)
+    bench.flush()
+    for version, event in enumerate(events, start=2):
+        bench = happen(bench, event, version)
+        if row(bench).state == "cancelled":
+            bench.database.migrations.start("app:count_up", "cli", batch=batch)
+        if row(bench).state == "running":
+            bench.database.migrations.step("app:count_up")
+    done = drive(bench)
+
+    assert done.state == "done"
+    migrated = [note.count for note in notes(bench) if note.text != "late"]
+    assert migrated == [1] * len(migrated)
+
+
+def happen(bench: Bench, event: str, version: int) -> Bench:
+    migrations = bench.database.migrations
+    running = "app:count_up" in migrations.running()
+
+    async def insert(ctx: MutationCtx) -> None:
+        await ctx.db.insert(Note(text="new" if running else "late"))
+
+    async def delete(ctx: MutationCtx) -> None:
+        for note in await ctx.db.query(Note).take(2):
+            await ctx.db.delete(note.id)
+
+    match event:
+        case "crash":
+            bench.storage.crash()
+            return open_bench(bench.executor.app, bench.storage, bench.clock, bench.entropy)
+        case "flush":
+            bench.flush()
+        case "insert":
+            bench.write(insert)
+        case "delete":
+            bench.write(delete)
+        case "deploy":
+            bench.deploy(app_of(Note, Other, version=version, functions=FUNCTIONS))
+        case _:
+            if running:
+                migrations.cancel("app:count_up", "cli")
+    return bench
+
+
+# Rehearsals.
+
+
+def rehearse(bench: Bench, name: str, **options: Any) -> Rehearsal:
+    rehearsal = Rehearsal.of(bench.database.migrations, name, **options)
+    while rehearsal.step():
+        pass
+    return rehearsal
+
+
+def test_a_rehearsal_tells_what_would_change_and_changes_nothing() -> None:
+    bench = bench_with(*numbers(25))
+    head, before = bench.database.runtime.tail.head, notes(bench)
+    found = rehearse(bench, "odd_only", batch=4)
+
+    assert (found.processed, found.changed, found.failed, found.total) == (25, 12, 0, 25)
+    assert (bench.database.runtime.tail.head, notes(bench)) == (head, before)
+    assert len(found.samples) == 3
+    (write,) = found.samples[0].writes
+    assert (found.samples[0].document, write.table, write.id) == (before[1].id, "notes", before[1].id)
+    assert isinstance(write.before, dict)
+    assert isinstance(write.after, dict)
+    assert (write.before["count"], write.after["count"]) == (0, 1)
+
+
+def test_a_rehearsal_goes_on_behind_documents_that_fail_and_tells_the_first() -> None:
+    bench = bench_with(*["1", "x"] * 20)
+    found = rehearse(bench, "fragile", batch=7)
+    bad = [note.id for note in notes(bench) if note.text == "x"]
+
+    assert (found.processed, found.changed, found.failed) == (40, 20, 20)
+    assert [failed.document for failed in found.failures] == bad[:10]
+    assert "Uncaught ValueError: not a number: x" in found.failures[0].problem
+
+
+def test_a_rehearsal_tells_of_documents_that_are_too_much_for_a_transaction() -> None:
+    @migration(Note)
+    async def greedy(ctx: MutationCtx, note: Note) -> None:
+        for _ in range(10 if note.text == "x" else 2):
+            await ctx.db.insert(Other(text=note.text))
+
+    bench = bench_with("1", "x", "2", "3", "4", "x", "5", greedy=greedy)
+    bench.executor.limits = evolve(FULL, documents_written=6)
+    found = rehearse(bench, "greedy")
+
+    assert (found.processed, found.changed, found.failed) == (7, 5, 2)
+    assert all("too many documents written" in failed.problem for failed in found.failures)
+    assert [write.before for write in found.samples[0].writes] == [None, None]
+
+
+def test_a_rehearsal_begins_where_a_run_would_begin() -> None:
+    bench = bench_with(*numbers(25))
+    bench.database.migrations.start("count_up", "cli")
+    bench.database.migrations.step("app:count_up")
+    bench.database.migrations.cancel("app:count_up", "cli")
+
+    assert (rehearse(bench, "count_up").processed, rehearse(bench, "count_up", restart=True).processed) == (15, 25)
+    run(bench)
+    assert rehearse(bench, "count_up").processed == 25
