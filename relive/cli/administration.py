@@ -1,7 +1,7 @@
 """What commands have in common that administer a running server.
 
-They need the admin key: that of the data folder.  It is sent to another ``--url`` only if ``--data``
-is given as well.
+They need the admin key: the one they are given, or that of the data folder, which is sent to another
+``--url`` only if ``--data`` is given as well.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from .errors import ServerUnreachable
 from .options import HOST, PORT, data_option, json_option, traceback_option
 from .run import ANSWER_S_MAX, CONNECT_S_MAX, LOCAL_HOSTS, Target, check_url, refusal, target_of
 
+KEY_VARIABLE = "RELIVE_ADMIN_KEY"
 Tree = dict[str, Any]
 
 
@@ -35,15 +36,25 @@ def server_command(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=check_url,
         help=f"The server. [default: the one of the data folder, or http://{HOST}:{PORT}]",
     )
+    @click.option(
+        "--admin-key",
+        default=None,
+        envvar=KEY_VARIABLE,
+        metavar="KEY",
+        help=f"The server's admin key. [default: ${KEY_VARIABLE}, or the one of the data folder]",
+    )
     @json_option
     @traceback_option
     @click.pass_context
     @wraps(command)
-    def run(context: click.Context, /, *, data: Path, url: str | None, **options: Any) -> Any:
+    def run(context: click.Context, /, *, data: Path, url: str | None, admin_key: str | None, **options: Any) -> Any:
         is_data_given = context.get_parameter_source("data") is not click.core.ParameterSource.DEFAULT
         target = target_of(data, is_data_given, url)
+        if admin_key is not None:
+            target = Target(target.url, admin_key)
         if target.admin_key is None:
-            raise click.UsageError("this needs the admin key: name the data folder with --data")
+            problem = f"this needs the admin key: name the data folder with --data, or set {KEY_VARIABLE}"
+            raise click.UsageError(problem)
         return command(target=target, **options)
 
     return run

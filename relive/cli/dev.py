@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from .options import folder_type, server_options
+from .options import app_argument, folder_type, server_options
 from .serve import open_data
 
 
 @click.command()
+@app_argument
 @server_options
 @click.option(
     "--codegen", type=folder_type(), default=None, metavar="DIR", help="Keep TypeScript types there up to date."
@@ -25,4 +26,4 @@ def dev(app: Path, data: Path, host: str, port: int, debug: bool, as_json: bool,
     from .development import Development
     from .serving import Options, run_server  # Much to import, and `open_data` may start over.
 
-    run_server(Options(app, host, port, debug, as_json), folder, Development(app, codegen))
+    run_server(Options(app, host, port, debug, as_json, redact=False), folder, Development(app, codegen))

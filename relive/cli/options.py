@@ -48,6 +48,10 @@ def app_argument(command: F) -> F:
     return click.argument("app", type=folder_type())(command)
 
 
+def optional_app_argument(command: F) -> F:
+    return click.argument("app", type=folder_type(), required=False)(command)
+
+
 def server_options(command: F) -> F:
     """What `serve` and `dev` have in common."""
     for option in (
@@ -60,7 +64,6 @@ def server_options(command: F) -> F:
         click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 is any."),
         click.option("--host", default=HOST, show_default=True, help="The address to listen on."),
         data_option,
-        app_argument,
     ):
         command = option(command)
     return traceback_option(command)

@@ -8,21 +8,29 @@ import click
 
 from ..engine.data_folder import DataFolder
 from ..engine.determinism import hash_seed
-from .options import server_options
+from .options import optional_app_argument, server_options
 
 
 @click.command()
+@optional_app_argument
 @server_options
-def serve(app: Path, data: Path, host: str, port: int, debug: bool, as_json: bool) -> None:
-    """Serve APP until SIGINT or SIGTERM.
+@click.option("--show-errors", is_flag=True, help="Tell every client why a function failed, and what it printed.")
+def serve(app: Path | None, data: Path, host: str, port: int, debug: bool, as_json: bool, show_errors: bool) -> None:
+    """Serve APP until SIGINT or SIGTERM; without APP, what was deployed last.
+
+    With APP, its code is deployed at the start. Without, the code comes from the log, and a new data
+    folder serves nothing until `relive deploy`.
 
     Prints one line on stdout once connections are accepted. On the first signal, answers what was
     asked, then stops; on the second, stops at once.
+
+    Of a failure clients hear only its request id, and the data of an ApplicationError. The rest is
+    for holders of the admin key: `relive logs --request ID` shows it.
     """
     folder = open_data(data)
     from .serving import Options, run_server  # Much to import, and `open_data` may start over.
 
-    run_server(Options(app, host, port, debug, as_json), folder)
+    run_server(Options(app, host, port, debug, as_json, redact=not show_errors), folder)
 
 
 def open_data(data: Path) -> DataFolder:

@@ -32,7 +32,7 @@ from ..engine.server.listener import Server
 from .errors import PortUnavailable
 from .log_files import named_in_full
 from .output import print_json, say
-from .progress import LogProgress
+from .progress import DocumentProgress, LogProgress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 COLLECTOR_THRESHOLDS = (50_000, 20, 100)
@@ -43,11 +43,14 @@ PROGRESS_AFTER_S = 1.0
 
 @frozen
 class Options:
-    app: Path
+    app: Path | None
+    """None: what was deployed last."""
     host: str
     port: int
     debug: bool
     as_json: bool
+    redact: bool
+    """Keep from clients without the admin key why functions fail, and what they print."""
 
 
 class Companion(Protocol):
@@ -66,10 +69,11 @@ def run_server(options: Options, folder: DataFolder, companion: Companion | None
     write_log_to_stderr()
     guard(options)
     try:
-        app = load(options.app)
-        if companion is not None:
+        app = load(options.app) if options.app is not None else None
+        if companion is not None and app is not None:
             companion.deployed(app)
         database = open_database(folder, app)
+        database.executor.redact = options.redact
         try:
             trio.run(serve, options, folder, database, companion)
         finally:
@@ -114,7 +118,7 @@ def write_log_to_stderr() -> None:
 
 def guard(options: Options) -> None:
     """Guard this process, before any module of the app is imported."""
-    driver.install([str(options.app.resolve())])
+    driver.install([str(options.app.resolve())] if options.app is not None else [])
     if options.debug:
         gate.enabled = False
         say("--debug: functions are neither guarded nor limited")
@@ -123,11 +127,26 @@ def guard(options: Options) -> None:
     handler_limits.arm()
 
 
-def open_database(folder: DataFolder, app: App) -> Database:
+def open_database(folder: DataFolder, app: App | None) -> Database:
     storage = folder.storage
-    with LogProgress("reading the log", after_s=PROGRESS_AFTER_S) as progress, named_in_full(storage):
+    with (
+        LogProgress("reading the log", after_s=PROGRESS_AFTER_S) as reading,
+        DocumentProgress("checking documents", after_s=PROGRESS_AFTER_S) as checking,
+        named_in_full(storage),
+    ):
+
+        def checked(done: int, total: int) -> None:
+            reading.__exit__()  # Two bars at once would be drawn over each other.
+            checking.update(done, total)
+
         database = Database.open(
-            storage, app, real_env(), folder.secret, reached=folder.reached, on_progress=progress.update
+            storage,
+            app,
+            real_env(),
+            folder.secret,
+            reached=folder.reached,
+            on_progress=reading.update,
+            on_checked=checked,
         )
     remember_reached(folder, database)
     calm_collector()
@@ -162,9 +181,12 @@ async def serve(options: Options, folder: DataFolder, database: Database, compan
             stack.enter_context(folder.served_at(reachable(url)))
             name = database.executor.app.name
             if options.as_json:
-                print_json({"url": url, "app": name, "data": str(folder.folder), "instanceName": folder.instance_name})
+                said = {"url": url, "app": name or None, "data": str(folder.folder)}
+                print_json(said | {"instanceName": folder.instance_name})
             else:
-                click.echo(f"relive: {name} is served at {url} (data in {folder.folder})")
+                click.echo(f"relive: {name or 'nothing'} is served at {url} (data in {folder.folder})")
+            if not name:
+                say("nothing was deployed yet: `relive deploy APP` does it")
 
         tasks: list[Callable[[], Awaitable[None]]] = [partial(stop_on_signal, server)]
         if companion is not None:

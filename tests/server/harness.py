@@ -273,7 +273,7 @@ Serve = Callable[..., AbstractAsyncContextManager[Running]]
 
 @asynccontextmanager
 async def serve(
-    app: App, storage: Storage | None = None, env: Env | None = None, admin_key: str = ADMIN_KEY, port: int = 0
+    app: App | None, storage: Storage | None = None, env: Env | None = None, admin_key: str = ADMIN_KEY, port: int = 0
 ) -> AsyncGenerator[Running, None]:
     """A server until the block ends, then stopped and closed.  What `serve` raises comes out."""
     disk = HeldDisk()
