@@ -35,6 +35,7 @@ transaction      one run: a snapshot, a read set, a write set
 overlay          what it has written so far, laid over the tables; also the recent past
 scan             an index read in order, tables and overlay merged; what was consumed
 usage            what it has read and written, held against its limits
+journal          where each page of a query ended, so that it ends there again
 cursors          where a page ends, as text that only this deployment can read or make
 query_run        a transaction with tables, clock and seed
 mutation_run     the same, with new ids and writes; where a nested call is rolled back to
@@ -50,6 +51,7 @@ executions       the newest executions, for whoever operates the server
 The system's own data:
 
 system_tables        the tables whose names begin with _, and their fixed numbers
+system_functions     queries that Convex's command line asks
 system_writes        transactions of the system, the only ones that write them
 environment          ``ctx.env``
 environment_changes  changes of environment variables, within their limits

@@ -26,6 +26,7 @@ from ..protocol.errors import InvalidPath, InvalidValue
 from ..protocol.limits import PATH_CHARS_MAX
 from ..protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
 from ..protocol.values import Value
+from . import system_functions
 from .app import App
 from .arguments import Arguments
 from .attempt import Attempt
@@ -39,10 +40,10 @@ from .errors import FunctionError, FunctionNotFound, ReturnsValidationError, Wro
 from .executions import Executions
 from .failures import REQUEST_ID_BYTES, Failure, failure_of, request_id
 from .functions import FunctionKind
+from .journal import Pages
 from .limits import COMMIT_ATTEMPTS_MAX
 from .nested_calls import NestedCalls
 from .overlay import Overlay
-from .pagination import Pages
 from .results import encode_result
 from .system_writes import SystemHandler, Written, system_endpoint
 from .table_codec import TableCodec
@@ -333,7 +334,7 @@ class Executor:
             path = str(paths.parse(call.path))
         except InvalidPath:
             raise FunctionNotFound(call.path) from None
-        endpoint = self.app.endpoints.get(path)
+        endpoint = self.app.endpoints.get(path) or system_functions.ENDPOINTS.get(path)
         if endpoint is None or not (endpoint.public or call.admin):
             raise FunctionNotFound(path.removesuffix(":default"))
         return endpoint

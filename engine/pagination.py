@@ -13,26 +13,22 @@ Source: section "React hooks and what they need" of the Convex sync protocol.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
-import msgspec
 from attrs import Factory, define
 
-from ..log.entry import IndexKey
+from ..log.entry import IndexKey, IndexName
 from ..protocol.limits import DOCUMENT_BYTES_MAX
 from . import limits
-from .cursors import Cursors
-from .errors import InvalidCursor
+from .journal import FINGERPRINT_BYTES
 from .schema import UNSET, Record, Unset, field
+from .transaction import Transaction
 from .usage import Usage
 
-if TYPE_CHECKING:
-    from .range_query import Query
-
 T = TypeVar("T")
-
-FINGERPRINT_BYTES = 16
+T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class PaginationOptions(Record):
@@ -64,40 +60,24 @@ class Page(Record, Generic[T]):
     page_status: Literal["SplitRecommended", "SplitRequired"] | None = field(name="pageStatus", default=None)
 
 
-@define(eq=False)
-class Pages:
-    """The paginated reads of one run: where each ended the last time, and where it ends now."""
+class Pageable(Protocol[T_contra]):
+    """What a page is read of: a range of an index, in one order."""
 
-    cursors: Cursors
-    given: dict[str, str] = Factory(dict[str, str])
-    """Ends by page, from the journal."""
-    ends: dict[str, str] = Factory(dict[str, str])
-    """Ends by page, of this run."""
-
-    @classmethod
-    def from_journal(cls, cursors: Cursors, journal: str | None) -> Pages:
-        """Raises InvalidCursor for a journal that no query can have written."""
-        if journal is None:
-            return cls(cursors)
-        try:
-            if len(journal) > limits.JOURNAL_CHARS_MAX:
-                raise InvalidCursor()
-            return cls(cursors, msgspec.json.decode(journal, type=dict[str, str]))
-        except msgspec.MsgspecError:
-            raise InvalidCursor() from None
-
-    def name(self, fingerprint: bytes, cursor: str | None) -> str:
-        """What a page is called in the journal.  The same page read twice has two names."""
-        text = (cursor or "").encode()
-        for repetition in range(len(self.ends) + 1):
-            digest = blake2b(text, digest_size=FINGERPRINT_BYTES, key=fingerprint, salt=repetition.to_bytes(16, "big"))
-            if (name := digest.hexdigest()) not in self.ends:
-                return name
-        raise AssertionError("more names than pages")
-
-    def journal(self) -> str | None:
-        """What to run the query with next time; None if it read no page."""
-        return msgspec.json.encode(self.ends, order="sorted").decode() if self.ends else None
+    @property
+    def transaction(self) -> Transaction: ...
+    @property
+    def index_name(self) -> IndexName: ...
+    @property
+    def start(self) -> IndexKey: ...
+    @property
+    def stop(self) -> IndexKey | None: ...
+    @property
+    def reverse(self) -> bool: ...
+    @property
+    def tests(self) -> tuple[Callable[[T_contra], bool], ...]: ...
+    @property
+    def declaration(self) -> str:
+        """The fields of the index, so that an index of other fields has other cursors."""
 
 
 @define(eq=False)
@@ -122,7 +102,7 @@ class Bounds:
             self.stop = position + b"\0" if self.stop is None else min(self.stop, position + b"\0")
 
 
-def read_page(query: Query[T], options: PaginationOptions) -> Page[T]:
+def read_page(query: Pageable[T], options: PaginationOptions) -> Page[T]:
     """Raises InvalidCursor for cursors of another query, ValueError for counts below 1."""
     check_options(options)
     transaction = query.transaction
@@ -167,13 +147,12 @@ def check_options(options: PaginationOptions) -> None:
             raise ValueError(f"paginate(): {name} must be at least 1, not {count}")
 
 
-def fingerprint_of(query: Query[Any]) -> bytes:
+def fingerprint_of(query: Pageable[T]) -> bytes:
     """What makes a position mean the same place: the index as it is declared, the range, the order."""
-    declared = query.codec.indexes.get(query.index_name.index)
     parts = (
         query.index_name.table.encode(),
         query.index_name.index.encode(),
-        repr(declared.made.fields if declared is not None else ()).encode(),
+        query.declaration.encode(),
         query.start,
         b"" if query.stop is None else b"\0" + query.stop,
         b"desc" if query.reverse else b"asc",
@@ -208,7 +187,7 @@ class Allowance:
 class Reading(Generic[T]):
     """One page being read."""
 
-    query: Query[T]
+    query: Pageable[T]
     bounds: Bounds
     allowance: Allowance
     found: list[T] = Factory(list)
@@ -233,7 +212,7 @@ class Reading(Generic[T]):
         for _ in self.scan():
             pass
 
-    def scan(self) -> Any:
+    def scan(self) -> Iterator[IndexKey]:
         """Go through the documents; their keys."""
         query, bounds = self.query, self.bounds
         transaction = query.transaction

@@ -158,6 +158,12 @@ class Query(Generic[T]):
             raise IndexStaged(self.codec.name, name)
         return known.fields
 
+    @property
+    def declaration(self) -> str:
+        """The fields of the index, as the class declares them."""
+        declared = self.codec.indexes.get(self.index_name.index)
+        return repr(declared.made.fields if declared is not None else ())
+
     def order(self, by: Literal["asc", "desc"], /) -> Query[T]:
         """In the order of the index, or the opposite."""
         if by not in ("asc", "desc"):

@@ -16,8 +16,8 @@ from ..actors.definition import BY_ID
 from ..actors.tables import Tables
 from ..actors.version import Change, Version
 from ..log.entry import LSN, IndexKey, IndexName, KeyRange
+from .journal import Pages
 from .overlay import Overlay
-from .pagination import Pages
 from .scan import Scan
 from .usage import FULL, TransactionLimits, Usage
 
