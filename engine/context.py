@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Awaitable, Mapping
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from .database_access import DatabaseReader, DatabaseWriter
 from .environment import Environment
@@ -17,11 +17,27 @@ from .mutation_run import MutationRun
 from .query_run import QueryRun
 from .usage import TransactionLimits
 
-if TYPE_CHECKING:
-    from .functions import MutationFunction, QueryFunction
-
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class QueryOf(Protocol[P, R_co]):
+    """A function decorated with `query` or `internal_query`."""
+
+    @property
+    def is_query(self) -> Literal[True]: ...
+
+    def __call__(self, ctx: QueryCtx, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R_co]: ...
+
+
+class MutationOf(Protocol[P, R_co]):
+    """A function decorated with `mutation` or `internal_mutation`."""
+
+    @property
+    def is_mutation(self) -> Literal[True]: ...
+
+    def __call__(self, ctx: MutationCtx, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R_co]: ...
 
 
 class QueryCalls:
@@ -31,7 +47,7 @@ class QueryCalls:
         self._run, self._limits, self._stale = run, limits, stale
 
     @overload
-    def run_query(self, function: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
+    def run_query(self, function: QueryOf[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
     @overload
     def run_query(self, function: str, args: Mapping[str, Any] = ..., /) -> Awaitable[Any]: ...
     def run_query(self, function: Any, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
@@ -51,7 +67,7 @@ class MutationCalls(QueryCalls):
     """Calls of other functions within this transaction."""
 
     @overload
-    def run_mutation(self, function: MutationFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
+    def run_mutation(self, function: MutationOf[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
     @overload
     def run_mutation(self, function: str, args: Mapping[str, Any] = ..., /) -> Awaitable[Any]: ...
     def run_mutation(self, function: Any, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:

@@ -48,6 +48,8 @@ class QueryFunction(Function[P, R]):
     """A read-only function; clients may watch its result."""
 
     kind: FunctionKind = "query"
+    is_query: Literal[True] = True
+    """For type checkers: ``ctx.run_query`` takes this one."""
 
     def __call__(self, ctx: QueryCtx, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.handler(ctx, *args, **kwargs)
@@ -57,6 +59,8 @@ class MutationFunction(Function[P, R]):
     """A transaction: all of its writes happen, or none."""
 
     kind: FunctionKind = "mutation"
+    is_mutation: Literal[True] = True
+    """For type checkers: ``ctx.run_mutation`` takes this one."""
 
     def __call__(self, ctx: MutationCtx, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.handler(ctx, *args, **kwargs)
