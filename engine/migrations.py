@@ -37,6 +37,8 @@ from .schema import Document
 from .system_tables import MigrationRow
 from .system_writes import SystemCtx, Written
 
+STEP_NS = 25_000_000
+"""How long one batch should take, for all clients wait while it runs: 25 ms."""
 CAUSE_ID = "migration"
 """What entries of steps name as the id of their cause, which is the system."""
 TABLE = MigrationRow.__table__
@@ -46,7 +48,7 @@ TABLE = MigrationRow.__table__
 class Migrations:
     executor: Executor
     sizes: dict[str, int] = Factory(dict[str, int])
-    """Documents of the next batch, where a limit of transactions has made it smaller."""
+    """Documents of the next batch, where limits of transactions, or time, have made it smaller."""
     started: Callable[[], None] = lambda: None
     """Told that there is something to do."""
 
@@ -105,7 +107,15 @@ class Migrations:
         self.sizes[name] = min(row.batch, batch.size + max(1, batch.size // 4))
         return written
 
+    def pace(self, name: str, elapsed_ns: int) -> None:
+        """Told how long a step took: the next one takes no longer than `STEP_NS`, about."""
+        size = self.sizes.get(name)
+        if size is not None and elapsed_ns > STEP_NS:
+            self.sizes[name] = paced(size, elapsed_ns)
+
     def fail(self, name: str, problem: str, document: str | None) -> Written[None]:
+        executor = self.executor
+        executor.executions.record(executor.env.clock_ns(), name, "system", "system", CAUSE_ID, error=problem)
         note = partial(note_failure, name=name, problem=problem, document=document)
         return self.executor.write(name, "system", note, {"fail": True}, CAUSE_ID)
 
@@ -206,6 +216,11 @@ def documents_after(run: QueryRun, table: str, cursor: IndexKey | None) -> Itera
         query = evolve(query, start=cursor + b"\0")
     for document in query.rows():
         yield codec.definition.keys(document)[1], document
+
+
+def paced(size: int, elapsed_ns: int) -> int:
+    """How many documents to take at once, if ``size`` of them took so long."""
+    return max(1, size * STEP_NS // max(elapsed_ns, STEP_NS))
 
 
 def migration_of(endpoint: Endpoint) -> MigrationFunction[Any]:

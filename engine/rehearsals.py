@@ -20,7 +20,7 @@ from .documents import to_value
 from .endpoint import Endpoint
 from .errors import LimitReached
 from .limits import MIGRATION_FAILURES_SHOWN_MAX, MIGRATION_SAMPLES_MAX
-from .migrations import Migrations, documents_after, migration_of
+from .migrations import Migrations, documents_after, migration_of, paced
 from .mutation_run import MutationRun
 from .overlay import Overlay
 from .system_writes import SystemCtx
@@ -163,6 +163,11 @@ class Rehearsal:
                     out.samples.append(sample_of(document.id, overlay, staged))
         finally:
             run.release()
+
+    def pace(self, elapsed_ns: int) -> None:
+        """Told how long a step took: the next ones take no longer, about, than those of a run."""
+        self.batch = paced(self.batch, elapsed_ns)
+        self.size = min(self.size, self.batch)
 
     def note_failure(self, document: str, error: BaseException) -> None:
         self.failed += 1

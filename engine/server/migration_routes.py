@@ -22,6 +22,7 @@ from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import ReliveError
 from ...protocol.paths import parse
 from ..database import Database
+from ..determinism.real import real_monotonic_ns
 from ..errors import MigrationRefused, MigrationUnknown
 from ..functions import MigrationFunction
 from ..limits import MIGRATION_BATCH_MAX
@@ -97,7 +98,11 @@ class MigrationRoutes:
 
     async def go_through(self, rehearsal: Rehearsal, tell: Tell) -> None:
         try:
-            while rehearsal.step():
+            more = True
+            while more:
+                started_ns = real_monotonic_ns()
+                more = rehearsal.step()
+                rehearsal.pace(real_monotonic_ns() - started_ns)
                 await tell({"processed": rehearsal.processed, "total": rehearsal.total})
                 await trio.lowlevel.checkpoint()
         except ReliveError as error:

@@ -300,6 +300,39 @@ def test_a_batch_that_is_too_much_for_one_transaction_becomes_smaller() -> None:
     assert counts(bench) == [1] * 40
 
 
+def test_batches_that_keep_clients_waiting_become_smaller_and_grow_again() -> None:
+    bench = bench_with(*numbers(300))
+    migrations = bench.database.migrations
+    migrations.start("app:count_up", "cli", batch=100)
+    migrations.step("app:count_up")
+    migrations.pace("app:count_up", 100_000_000)
+    migrations.step("app:count_up")
+    assert row(bench).processed == 100 + 25
+    migrations.pace("app:count_up", 1_000_000)
+    migrations.step("app:count_up")
+    assert row(bench).processed == 100 + 25 + 31
+    migrations.pace("app:count_up", 10**12)
+    migrations.step("app:count_up")
+    assert row(bench).processed == 100 + 25 + 31 + 1
+    rehearsal = Rehearsal.of(migrations, "odd_only", batch=100)
+    rehearsal.step()
+    rehearsal.pace(50_000_000)
+    rehearsal.step()
+
+    assert rehearsal.processed == 100 + 50
+    assert drive(bench).processed == 300
+    assert counts(bench) == [1] * 300
+
+
+def test_a_failure_is_among_the_executions() -> None:
+    bench = bench_with("x")
+    run(bench, "fragile")
+    (failed,) = [each for each in bench.executor.executions.kept if each.error]
+
+    assert (failed.path, failed.cause) == ("app:fragile", "system")
+    assert "not a number: x" in str(failed.error)
+
+
 def test_a_single_document_that_is_too_much_fails() -> None:
     @migration(Note)
     async def greedy(ctx: MutationCtx, note: Note) -> None:

@@ -92,3 +92,19 @@ async def test_variables_are_served_again_after_a_restart(app: App) -> None:
         assert await variables(running) == {"A": "1"}
         async with running.http(**KEY) as http:
             assert (await http.get("/api/v1/list_environment_variables")).status_code == 200
+
+
+async def test_the_queries_of_convexs_command_line_are_there_for_holders_of_the_admin_key(running: Running) -> None:
+    await update(running, {"name": "B", "value": "2"}, {"name": "A", "value": "1"})
+    path = "_system/cli/queryEnvironmentVariables"
+
+    async def ask(path: str, args: object, **headers: str) -> object:
+        async with running.http(**headers) as http:
+            answer = (await http.post("/api/query", json={"path": path, "args": args})).json()
+        return answer["value"] if answer["status"] == "success" else answer["errorMessage"]
+
+    assert await ask(path, {}, **KEY) == [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
+    assert await ask(f"{path}:get", {"name": "B"}, **KEY) == {"name": "B", "value": "2"}
+    assert await ask(f"{path}:get", {"name": "C"}, **KEY) is None
+    for name in (path, f"{path}:get"):
+        assert "Could not find public function" in str(await ask(name, {"name": "B"}))
