@@ -72,10 +72,11 @@ class Tail:
     def newest_first(self) -> Iterator[Committed]:
         return reversed(self.commits)
 
-    def replace(self, commits: Iterable[Committed]) -> None:
-        """Hold these instead; they must end at `head`."""
-        self.commits = deque(commits)
+    def replace(self, commits: Iterable[Committed]) -> deque[Committed]:
+        """Hold these instead, which must end at `head`; what was held before."""
+        before, self.commits = self.commits, deque(commits)
         self.check()
+        return before
 
     def skip_to(self, ts: Timestamp) -> None:
         """Give out no timestamp up to ``ts``: somebody may have seen it already."""

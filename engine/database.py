@@ -178,7 +178,7 @@ class Database:
         assert self.deploying is deploy
         self.deploying = None
         # What is served now has been taken out of it.
-        self.discards.add(deploy.rebuild.fresh.values())
+        self.discards.add(*deploy.rebuild.fresh.values())
 
     def activate(self, deploy: Deploy) -> LSN:
         """The switch, in one step: its entry.  Every document must fit as of the newest commit.
@@ -200,11 +200,11 @@ class Database:
         rebuild, tables = deploy.rebuild, self.runtime.tables
         rebuild.follow()
         fresh = rebuild.finish()
-        self.discards.add(tables.adopt(definer(deploy.codecs), fresh))
+        self.discards.add(*tables.adopt(definer(deploy.codecs), fresh))
         rebuild.fresh = {}
         # What is still in flight can be taken back in terms of these tables; what is durable is the past,
         # and cannot be laid over them.
-        self.runtime.tail.replace(rebuild.in_flight)
+        self.discards.add(self.runtime.tail.replace(rebuild.in_flight))
         self.past_from = tables.position
         deploy.app.install(instead_of=self.executor.app)
         self.executor.app, self.executor.codecs = deploy.app, deploy.codecs

