@@ -79,6 +79,7 @@ class Executions:
     """The greatest cursor given out."""
     waiting: int = 0
     """Tasks in `wait_after`."""
+    stopping: bool = False
     ended: trio.Event = Factory(trio.Event)
     """Set by the next execution that ends, if anybody waits."""
 
@@ -121,8 +122,16 @@ class Executions:
         while len(self.kept) > EXECUTIONS_MAX or self.bytes > EXECUTION_BYTES_MAX:
             self.bytes -= self.kept.popleft().size
         if self.waiting:
-            self.ended.set()
-            self.ended = trio.Event()
+            self.wake()
+
+    def wake(self) -> None:
+        self.ended.set()
+        self.ended = trio.Event()
+
+    def stop(self) -> None:
+        """Let nobody wait any more."""
+        self.stopping = True
+        self.wake()
 
     def after(self, cursor: int) -> tuple[Execution, ...]:
         """Those that ended after ``cursor``, oldest first."""
@@ -130,10 +139,10 @@ class Executions:
         return tuple(newer)[::-1]
 
     async def wait_after(self, cursor: int) -> tuple[Execution, ...]:
-        """The same; waits until there is one."""
+        """The same; waits until there is one, or the server stops."""
         # A cursor of the future would wait for ever: it is from before the clock was set back.
-        cursor = min(cursor, max(self.newest, self.clock_ns() // 1000))
-        while not (newer := self.after(cursor)):
+        cursor = min(cursor, max(self.newest, self.clock_ns() // 1000 - 1))
+        while not (newer := self.after(cursor)) and not self.stopping:
             self.waiting += 1
             try:
                 await self.ended.wait()

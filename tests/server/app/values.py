@@ -60,3 +60,12 @@ async def while_even(ctx: QueryCtx, name: str) -> int:
     if value % 2:
         raise ApplicationError(None)
     return value
+
+
+@query
+async def crash_while_odd(ctx: QueryCtx, name: str) -> int:
+    value = await get(ctx, name)
+    print("the counter is", value)
+    if value % 2:
+        raise ValueError(f"odd: {value}")
+    return value
