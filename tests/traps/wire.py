@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import Factory, define, field
@@ -89,6 +90,10 @@ class Client:
     connection: Connection = field(init=False)
     heard: list[ServerMessage] = Factory(list[ServerMessage])
     facts: list[Fact] = Factory(list[Fact])
+    on_its_way: list[bytes] = Factory(list[bytes])
+    """Sent by the server, and not read by the client."""
+    after_each: Callable[[], object] = lambda: None
+    """What to do after each message that is heard."""
 
     def connect(self) -> None:
         database = self.server.bench.database
@@ -105,6 +110,7 @@ class Client:
     def lose(self) -> None:
         """The socket is gone, with all that was on its way."""
         self.connection.close()
+        self.on_its_way.clear()
         self.facts += self.session.lost()
 
     def say(self) -> None:
@@ -116,16 +122,19 @@ class Client:
                 self.connection.fail(refused)
 
     def hear(self, messages: int | None = None) -> list[ServerMessage]:
-        """What is new of what the server sent."""
-        heard: list[ServerMessage] = []
-        while self.connection.ready and (messages is None or len(heard) < messages):
+        """What is new of what the server sent, or the first few messages of it."""
+        while self.connection.ready:
             outgoing = self.connection.ready.popleft()
             self.connection.unsent_bytes -= outgoing.size
-            for text in outgoing.texts:
-                heard.append(message := decode_server(text))
-                self.facts += self.session.receive(message)
+            self.on_its_way += outgoing.texts
             if outgoing.transitions:
                 self.connection.written(outgoing.transitions)
+        count = len(self.on_its_way) if messages is None else messages
+        texts, self.on_its_way = self.on_its_way[:count], self.on_its_way[count:]
+        heard = [decode_server(text) for text in texts]
+        for message in heard:
+            self.facts += self.session.receive(message)
+            self.after_each()
         self.heard += heard
         return heard
 
