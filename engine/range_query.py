@@ -8,7 +8,7 @@ A query does nothing until it is read; what is read, and no more, goes to the re
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from attrs import evolve, frozen
@@ -121,7 +121,7 @@ class Query(Generic[T]):
     @overload
     def index(self, index: Index4[A, B, C, D], a: A, b: B, c: C, d: D, /, *more: Any, **bounds: Any) -> Query[T]: ...
     @overload
-    def index(self, index: str, /, *equal: Any, **bounds: Any) -> Query[T]: ...
+    def index(self: Query[Mapping[str, Any]], index: str, /, *equal: Any, **bounds: Any) -> Query[T]: ...
     def index(self, index: Index1[Any] | SystemIndex[Any] | str, /, *equal: Any, **bounds: Any) -> Query[T]:
         """The documents whose first fields equal ``equal``, in the order of the index.
 

@@ -70,6 +70,8 @@ class ObjectOf:
     table: str | None
     arguments: tuple[Any, ...] = ()
     """What stands for the type variables of the class: ``Page[Message]``."""
+    argument_shapes: tuple[Shape, ...] = field(default=(), eq=False)
+    """The shapes of those."""
     complete: list[ObjectOf] = field(factory=list, eq=False, repr=False)
     """Of a class that occurs inside itself: the shape with its fields, once it is made."""
 
@@ -201,6 +203,7 @@ def object_shape(hint: Any, where: str) -> ObjectOf:
     # A class that mentions itself gets a shape without fields where it recurs; the name is enough.
     IN_PROGRESS[hint] = inside = ObjectOf(cls, (), table, get_args(hint))
     try:
+        shapes = tuple(shape_of(argument, where) for argument in get_args(hint))
         fields = [tag_field(cls)] if cls.__struct_config__.tag else []
         for info in field_types(hint):
             is_system = table is not None and info.name in ("id", "creation_time")
@@ -212,7 +215,7 @@ def object_shape(hint: Any, where: str) -> ObjectOf:
             optional = not info.required and not is_system
             former = cls.__former__.get(info.encode_name, ())
             fields.append(Field(info.encode_name, shape, optional, missing, former))
-        inside.complete.append(ObjectOf(cls, tuple(fields), table, get_args(hint)))
+        inside.complete.append(ObjectOf(cls, tuple(fields), table, get_args(hint), shapes))
         return inside.complete[0]
     except NameError as error:
         raise AppInvalid(where or cls.__name__, f"{error}; is it imported in that module?") from None
@@ -254,3 +257,15 @@ def walk(shape: Shape) -> Iterator[Shape]:
                 yield from walk(variant)
         case _:
             pass
+
+
+def objects_in(shape: Shape) -> tuple[ObjectOf, ...]:
+    """Every object that a value of the shape can hold, once and with its fields."""
+    found: dict[Any, ObjectOf] = {}
+    waiting: list[Shape] = [shape]
+    while waiting:
+        for part in walk(waiting.pop()):
+            if isinstance(part, ObjectOf) and part.hint not in found:
+                found[part.hint] = whole(part)
+                waiting.append(whole(part))
+    return tuple(found.values())

@@ -51,7 +51,7 @@ def test_only_an_empty_folder_becomes_an_app(tmp_path: Path, capsys: pytest.Capt
         (["admin-key", "--data", "absent"], "`relive serve APP --data absent` makes one"),
         (["log"], "Missing command. See `relive log --help`."),
         (["log", "show", "--limit", "0"], "0 is not in the range"),
-        (["codegen", "."], "Missing option '--out'"),
+        (["codegen", "."], "say what to write: --out DIR for TypeScript, --python FILE for Python, or both"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(

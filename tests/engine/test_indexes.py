@@ -225,7 +225,7 @@ def test_every_table_is_ordered_by_creation_time_and_by_id() -> None:
         created = ctx.db.query(Queue).index(Queue.by_creation_time, gte=second.creation_time, lt=third.creation_time)
         between = ctx.db.query(Queue).index(Queue.by_id, gte=low, lte=high)
         above = ctx.db.query(Queue).index(Document.by_id, gt=low).order("desc")
-        below = ctx.db.query(Queue).index("by_id", lt=low)
+        below = ctx.db.query("queues").index("by_id", lt=low)
         assert len(await below.collect()) + 1 + len(await above.collect()) == 4
         assert [row.id async for row in between] == sorted(row.id for row in await between.collect())
         loose = ctx.db.query("loose").index("by_creation_time", gt=second.creation_time)

@@ -1,0 +1,111 @@
+"""Every use that type checkers must allow."""
+
+from __future__ import annotations
+
+from relive import (
+    UNSET,
+    Document,
+    Id,
+    Int64,
+    MutationCtx,
+    Page,
+    PaginationOptions,
+    Query,
+    QueryCtx,
+    internal_mutation,
+    internal_query,
+    mutation,
+    query,
+)
+
+from .schema import Address, Box, Channel, Click, Event, Message, Picture, Scroll, Text, User
+
+
+@query
+async def newest(ctx: QueryCtx, channel: Id[Channel], limit: int = 50) -> list[Message]:
+    return await ctx.db.query(Message).index(Message.by_channel, channel).order("desc").take(limit)
+
+
+@query
+async def page(ctx: QueryCtx, channel: Id[Channel], paginationOpts: PaginationOptions) -> Page[Message]:
+    return await ctx.db.query(Message).index(Message.by_channel, channel).paginate(paginationOpts)
+
+
+@query
+async def ranges(ctx: QueryCtx, author: Id[User], since: float) -> list[Message]:
+    messages = ctx.db.query(Message)
+    queries: list[Query[Message]] = [
+        messages.index(Message.by_channel),
+        messages.index(Message.by_author, gte=author),
+        messages.index(Message.by_author, author, gte=3, lt=10),
+        messages.index(Message.by_author, author, 3, gt=since),
+        messages.index(Message.by_three, author, 3, gte=Int64(5)),
+        messages.index(Message.by_three, author, 3, Int64(5), lt=since),
+        messages.index(Message.by_four, author, 3, Int64(5), "sent", gt=since),
+        messages.index(Message.by_four, author, 3),
+        messages.index(Message.by_creation_time, gte=since),
+        messages.index(Document.by_id, gt=""),
+        messages.filter(lambda message: message.likes > 3),
+    ]
+    return [message for one in queries for message in await one.collect()]
+
+
+@query
+async def users(ctx: QueryCtx, city: str) -> list[str]:
+    near = await ctx.db.query(User).index(User.by_city, city, "ada").unique()
+    nowhere = await ctx.db.query(User).index(User.by_second, UNSET).collect()
+    mailed = await ctx.db.query(User).index(User.by_email, None).first()
+    archived = await ctx.db.query(Channel).index(Channel.by_archived, UNSET).collect()
+    names = [near.name] if near is not None else []
+    names += [user.second.city async for user in ctx.db.query(User) if user.second is not None]
+    names += [row["name"] for row in await ctx.db.query("imports").index("by_creation_time", gte=3.0).collect()]
+    return names + [user.name for user in nowhere] + ([mailed.name] if mailed else []) + [c.name for c in archived]
+
+
+@query
+async def events(ctx: QueryCtx) -> list[Event]:
+    clicks: list[Click] = await ctx.db.query(Click).index(Click.by_x, 3).collect()
+    found: list[Event] = [*clicks, *await ctx.db.query(Event).index(Event.by_at, gte=1).collect()]
+    for event in found:
+        match event:
+            case Click():
+                print(event.x)
+            case Scroll():
+                print(event.y)
+            case _:
+                pass
+    return found
+
+
+@query
+async def boxes(ctx: QueryCtx, given: Box[Id[User]]) -> Box[User | None]:
+    return Box(content=await ctx.db.get(given.content), more=[await ctx.db.get(user) for user in given.more])
+
+
+@internal_query
+async def counted(ctx: QueryCtx) -> int:
+    return await ctx.db.query(Message).count() if await ctx.db.query(Message).exists() else 0
+
+
+@mutation
+async def send(ctx: MutationCtx, channel: Id[Channel], author: Id[User], text: str) -> Id[Message]:
+    return await ctx.db.insert(Message(channel=channel, author=author, content=Text(text=text)))
+
+
+@mutation
+async def change(ctx: MutationCtx, message: Id[Message], user: Id[User], event: Id[Event]) -> str:
+    changed = await ctx.db.patch(message, likes=3, state="deleted", content=Picture(png=b""))
+    await ctx.db.patch(user, address=Address(city="Oslo"), email=None)
+    replaced: Event = await ctx.db.replace(event, Scroll(at=1.0, y=2))
+    clicked: Id[Event] = await ctx.db.insert(Click(at=1.0, x=3))
+    plain: str = await ctx.db.insert("imports", {"name": "x"})
+    await ctx.db.delete(clicked)
+    return f"{changed.likes} {replaced.at} {plain} {ctx.db.normalize_id(User, plain)}"
+
+
+@internal_mutation
+async def calls(ctx: MutationCtx, channel: Id[Channel], author: Id[User]) -> int:
+    messages = await newest(ctx, channel, limit=3)
+    one: Id[Message] = await send(ctx, channel, author, text="x")
+    await send(ctx, channel=channel, author=author, text="x")
+    return len(messages) + len(one) + await counted(ctx)
