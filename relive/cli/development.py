@@ -15,6 +15,7 @@ from ..engine.app import App
 from ..engine.bundle import belongs
 from ..engine.codegen import files
 from ..engine.database import Database
+from ..engine.executions import Executions
 from ..engine.reloader import Reloader
 from ..protocol.errors import ReliveError
 from .output import say
@@ -45,7 +46,11 @@ class Development:
         database.executor.twice = True  # What could not be replayed should show before it is deployed.
         app = database.executor.app
         say(f"deployed {describe(app)}; watching {self.app}")
-        reloader = Reloader(database, self.app, app.code)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(show_logs, database.executor.executions)
+            await self.watch(Reloader(database, self.app, app.code))
+
+    async def watch(self, reloader: Reloader) -> None:
         while True:
             folders = source_folders(self.app)
             if not folders:
@@ -81,9 +86,16 @@ class Development:
                 say("not deployed, the last good code is served on:\n" + indent(self.problem, "  "))
 
 
-def show_logs(path: str, lines: tuple[str, ...]) -> None:
-    for line in lines:
-        click.echo(f"{path} {line}", err=True)
+async def show_logs(executions: Executions) -> None:
+    """What functions print, and why they fail."""
+    cursor = executions.newest
+    while not executions.stopping:
+        for execution in await executions.wait_after(cursor):
+            cursor = execution.cursor
+            for line in execution.log_lines:
+                click.echo(f"{execution.path} {line}", err=True)
+            if execution.error is not None:
+                click.echo(f"{execution.path} failed: {execution.error}", err=True)
 
 
 def describe(app: App) -> str:
