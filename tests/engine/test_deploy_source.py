@@ -11,8 +11,9 @@ import pytest
 from relive.engine.app import App, empty_app, load_app, load_bundle, load_bundle_gently
 from relive.engine.bundle import bundle_of
 from relive.engine.database import Database
-from relive.engine.errors import AppInvalid
+from relive.engine.errors import AppInvalid, DeployUnderWay
 from relive.engine.limits import BUNDLE_BYTES_MAX, MODULE_BYTES_MAX
+from relive.engine.reloader import Reloader
 from relive.log.memory import MemoryStorage
 
 from .bench import Bench, Clock, Entropy, open_bench, text_of, value_of
@@ -227,3 +228,35 @@ async def test_the_name_of_the_app_need_not_be_an_identifier() -> None:
 
     assert limit(bench) == 1
     assert "pages.py" in text_of(bench.query("pages:broken"))
+
+
+async def test_a_save_during_another_deploy_is_tried_again(tmp_path: Path, in_folder: Callable[[int], App]) -> None:
+    bench = open_bench(in_folder(1))
+    reloader = Reloader(bench.database, tmp_path / PACKAGE, bench.executor.app.code)
+    assert await reloader.reload() is None
+    other = bench.database.begin_deploy(version(1))
+    in_folder(2)
+    with pytest.raises(DeployUnderWay):
+        await reloader.reload()
+    bench.database.end_deploy(other)
+
+    deployed = await reloader.reload()
+    assert deployed is not None
+    assert (deployed.lsn, limit(bench)) == (2, 2)
+    assert await reloader.reload() is None
+
+
+async def test_a_save_that_does_not_load_is_tried_once_and_undoing_it_is_no_deploy(
+    tmp_path: Path, in_folder: Callable[[int], App]
+) -> None:
+    bench = open_bench(in_folder(1))
+    reloader = Reloader(bench.database, tmp_path / PACKAGE, bench.executor.app.code)
+    (tmp_path / PACKAGE / "limits.py").write_text("LIMIT = \n")
+    with pytest.raises(AppInvalid):
+        await reloader.reload()
+    assert await reloader.reload() is None
+    in_folder(1)
+    again = await reloader.reload()
+
+    assert again is not None
+    assert (again.is_new, again.lsn, limit(bench)) == (False, None, 1)
