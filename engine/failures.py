@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable
 from functools import lru_cache
@@ -19,7 +20,7 @@ from .determinism.errors import Interruption
 from .determinism.gate import Run
 from .documents import to_value
 from .errors import ApplicationError, FunctionError
-from .results import sendable
+from .results import sendable, without_addresses
 
 REQUEST_ID_BYTES = 8
 """Shown as twice as many hexadecimal digits."""
@@ -86,7 +87,7 @@ def application_failure(error: ApplicationError, folder: Path) -> Failure:
 
 def uncaught(error: BaseException, folder: Path) -> str:
     try:
-        said = shortened(guarded(lambda: str(error), "the text of an error"))
+        said = shortened(shown(guarded(lambda: str(error), "the text of an error"), folder))
     except (Exception, Interruption):
         said = "(its text could not be made)"
     name = type(error).__name__
@@ -122,5 +123,11 @@ def frames(error: BaseException, folder: Path) -> str:
 
 
 def shown(text: str, folder: Path) -> str:
-    """Paths of the server's machine are nobody's business outside."""
-    return text.replace(f"{folder}/", "")
+    """Without paths of the server's machine, which are nobody's business outside, and without addresses."""
+    text = without_addresses(text[: 2 * ERROR_TEXT_CHARS_MAX])
+    if "/" in text:
+        # The longest first: site-packages before the folder that it is in.
+        for path in sorted({str(folder), sys.prefix, sys.base_prefix, *sys.path}, key=len, reverse=True):
+            if len(path) > 1:
+                text = text.replace(f"{path}/", "")
+    return text

@@ -41,7 +41,7 @@ BEYOND = b"\xff"
 Only the key of a longer text goes on with it: that of "a\\0" is that of "a", then 0xff and more."""
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Query(Generic[T]):
     """A range of one table; immutable, each method gives another query."""
 
@@ -52,6 +52,10 @@ class Query(Generic[T]):
     stop: IndexKey | None = None
     reverse: bool = False
     tests: tuple[Callable[[T], bool], ...] = ()
+
+    def __repr__(self) -> str:
+        """Printed when a way to read it was forgotten; of what it works with, nothing may show."""
+        return f"<query of {self.index_name}, not read yet>"
 
     @overload
     def index(self, index: SystemIndex[A], /, *, gt: A = ..., gte: A = ..., lt: A = ..., lte: A = ...) -> Query[T]: ...

@@ -6,6 +6,7 @@ those pieces.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -19,6 +20,8 @@ from .read_only import FrozenDict
 from .schema import UNSET, Document, DocumentMeta
 
 RAW = msgspec.Raw
+ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+(?=[>,:])")
+"""As in ``<module.Thing object at 0x7f3a5c0b1d90>``."""
 
 
 def encode_result(result: object, handed_out: Mapping[str, Version]) -> bytes:
@@ -92,7 +95,15 @@ def document_tree(document: object, version: Version | None) -> msgspec.Raw:
 
 def log_lines(logs: list[tuple[str, str]]) -> tuple[str, ...]:
     """Log lines in the form that clients take apart: ``[LEVEL] 'text'``."""
-    return tuple(f"[{level}] '{sendable(text)}'" for level, text in logs)
+    return tuple(f"[{level}] '{sendable(without_addresses(text))}'" for level, text in logs)
+
+
+def without_addresses(text: str) -> str:
+    """What Python prints of an object that has no text of its own, without where it is in memory.
+
+    With it, nothing that is said about the object would ever be said again in the same words.
+    """
+    return ADDRESS.sub("", text) if " at 0x" in text else text
 
 
 def sendable(text: str) -> str:
