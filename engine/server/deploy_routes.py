@@ -24,6 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ...actors.errors import WritesRefused
+from ...log.entry import BEFORE_FIRST, LSN
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import ReliveError
 from ..app import load_bundle_gently
@@ -64,6 +65,8 @@ class Progress:
     deploy: Deploy | None = None
     deployed: Deployed | None = None
     refusal: ReliveError | None = None
+    head: LSN = BEFORE_FIRST
+    """The newest commit that it may have seen."""
     ended: trio.Event = Factory(trio.Event)
 
     def begun(self, deploy: Deploy) -> None:
@@ -91,11 +94,10 @@ class DeployRoutes:
                 await tell(pending_line(progress.deploy))
                 with trio.move_on_after(REPORT_S):
                     await progress.ended.wait()
-        if progress.refusal is not None:
-            await tell(failed_line(progress.refusal, wanted.app))
+        if progress.deployed is None:
+            await tell(failed_line(await self.lasting(progress), wanted.app))
             return
         deployed = progress.deployed
-        assert deployed is not None, "a deploy ends one way or the other"
         await tell({"state": "validated", "checked": deployed.checked, "changes": deployed.changes.record()})
         if wanted.dry_run and deployed.is_new:
             return
@@ -103,12 +105,22 @@ class DeployRoutes:
             await self.database.runtime.wait_durable(deployed.lsn)
         await tell({"state": "active", "entry": deployed.lsn, "code": deployed.app.code.hex()})
 
+    async def lasting(self, progress: Progress) -> ReliveError:
+        """Why it failed, once all that it may show of stored documents is there to stay."""
+        assert progress.refusal is not None, "a deploy ends one way or the other"
+        try:
+            await self.database.runtime.wait_durable(progress.head)
+        except WritesRefused as refused:
+            return DeployInterrupted(f"commits were taken back ({refused.problem})")
+        return progress.refusal
+
     async def carry_out(self, wanted: Wanted, progress: Progress) -> None:
         try:
             app = await load_bundle_gently(wanted.app, bundle_of(wanted.app, wanted.source))
             progress.deployed = await self.database.deploy(app, dry_run=wanted.dry_run, on_begin=progress.begun)
         except REFUSALS as refusal:
             progress.refusal = refusal
+        progress.head = self.database.runtime.tail.head
         progress.ended.set()
 
 

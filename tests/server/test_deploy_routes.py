@@ -11,6 +11,8 @@ import pytest
 import trio
 from relive.engine import rebuild
 from relive.engine.bundle import read_bundle
+from relive.engine.database import Database
+from relive.engine.deploy import Deploy
 from relive.engine.server import deploy_routes
 from relive.log.memory import MemoryStorage
 
@@ -237,3 +239,36 @@ async def test_a_server_without_an_app_waits_for_one_and_keeps_it(folder: Path) 
 
         assert answer.json()["value"] == ["n0", "n1"]
         assert running.database.executor.app.name == "deployed"
+
+
+async def test_a_refusal_shows_no_document_that_is_not_durable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, end = trio.Event(), Database.end_deploy
+
+    def noted(self: Database, deploy: Deploy) -> None:
+        end(self, deploy)
+        ended.set()
+
+    monkeypatch.setattr(Database, "end_deploy", noted)
+    async with serve(version(folder)) as running, running.client() as client, running.http() as http:
+        await client.modify(add(0, "items:names"))
+        running.disk.close()
+        await client.mutate(0, "items:put", name="in flight")
+        source = source_of(folder, fields="size: int", shown="'x'")
+        lines: list[Json] = []
+        async with trio.open_nursery() as nursery:
+
+            async def follow() -> None:
+                body = {"app": "deployed", "source": source}
+                async with http.stream("POST", ROUTE, json=body, headers=KEY) as answer:
+                    async for line in answer.aiter_lines():
+                        lines.append(json.loads(line))
+
+            nursery.start_soon(follow)
+            await eventually(lambda: running.disk.waiting == 1)
+            await ended.wait()
+            for _ in range(5):
+                await http.get("/version")  # Long enough for whatever is sent meanwhile.
+            assert {line["state"] for line in lines} == {"pending"}
+            running.disk.open()
+
+        assert (lines[-1]["code"], lines[-1]["count"]) == ("SchemaMismatch", 1)
