@@ -17,6 +17,8 @@ watching     `relive run --watch`: each new result of a live query
 administration  what commands have in common that administer a server
 env          `relive env`
 migrate      `relive migrate`
+logs         `relive logs`
+execution_text  executions of functions for people
 live         the client of the sync protocol behind it
 codegen      `relive codegen`
 log          `relive log`: show and verify

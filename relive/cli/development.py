@@ -17,7 +17,9 @@ from ..engine.codegen import files
 from ..engine.database import Database
 from ..engine.executions import Executions
 from ..engine.reloader import Reloader
+from ..engine.server.log_routes import entry_of
 from ..protocol.errors import ReliveError
+from .execution_text import lines_of
 from .output import say
 
 LOOK_AGAIN_MS = 1_000
@@ -87,15 +89,14 @@ class Development:
 
 
 async def show_logs(executions: Executions) -> None:
-    """What functions print, and why they fail."""
+    """What functions print, and why they fail, as `relive logs` shows it."""
     cursor = executions.newest
     while not executions.stopping:
         for execution in await executions.wait_after(cursor):
             cursor = execution.cursor
-            for line in execution.log_lines:
-                click.echo(f"{execution.path} {line}", err=True)
-            if execution.error is not None:
-                click.echo(f"{execution.path} failed: {execution.error}", err=True)
+            if not execution.cached:
+                for line in lines_of(entry_of(execution, structured=True)):
+                    click.echo(line, err=True)
 
 
 def describe(app: App) -> str:

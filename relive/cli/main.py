@@ -66,6 +66,7 @@ COMMANDS = {
     "run": "run:run",
     "env": "env:env",
     "migrate": "migrate:migrate",
+    "logs": "logs:logs",
     "codegen": "codegen:codegen",
     "log": "log:log",
     "admin-key": "admin_key:admin_key",

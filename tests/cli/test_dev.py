@@ -80,7 +80,7 @@ def test_what_functions_print_is_shown(app: Path, serve: Serve, relive: Relive) 
 
     relive("run", "notes:add", '{"text": "hello"}')
 
-    running.wait_remark("notes:add [LOG] 'adding hello'")
+    running.wait_remark("notes:add [LOG] adding hello")
 
 
 def deployed(lines: list[str]) -> list[str]:
