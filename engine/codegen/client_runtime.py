@@ -60,10 +60,10 @@ class Query(Generic[P, T]):
         self._arguments = arguments
         self._read = read
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._read(self._convex.query(self._name, self._arguments(*args, **kwargs)))
 
-    def subscribe(self, *args: P.args, **kwargs: P.kwargs) -> Subscription[T]:
+    def subscribe(self, /, *args: P.args, **kwargs: P.kwargs) -> Subscription[T]:
         return Subscription(self._convex.subscribe(self._name, self._arguments(*args, **kwargs)), self._read)
 
 
@@ -78,7 +78,7 @@ class Mutation(Generic[P, T]):
         self._arguments = arguments
         self._read = read
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._read(self._convex.mutation(self._name, self._arguments(*args, **kwargs)))
 
 
@@ -93,7 +93,7 @@ class Action(Generic[P, T]):
         self._arguments = arguments
         self._read = read
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return self._read(self._convex.action(self._name, self._arguments(*args, **kwargs)))
 
 

@@ -92,27 +92,29 @@ def beginning(app: App, types: PythonTypes) -> str:
 
 
 def class_of_tree(
-    tree: Tree, name: str, summary: str, values: PythonValues, parts: list[str], modules: list[str], prefix: str = ""
+    tree: Tree, name: str, summary: str, values: PythonValues, parts: list[str], modules: list[str], place: str = ""
 ) -> None:
     """The class of a module or folder; those inside it come first."""
     lines: list[str] = []
     for member, inner in sorted(tree.items()):
-        path = f"{prefix}_{identifier(member)}"
+        path = f"{place}/{member}" if place else member
+        words = [identifier(word) for word in path.split("/")]
         if isinstance(inner, Endpoint):
-            arguments = values.types.free_name(f"_arguments{path}")
+            arguments = values.types.free_name("_".join(["_arguments", *words]))
             parts.append(argument_function(arguments, inner, values))
             kind, read = inner.kind.capitalize(), values.reader(inner.returns)
             lines.append(f"self.{identifier(member)} = {kind}(convex, {quoted(inner.path)}, {arguments}, {read})")
             lines += docstring(inner.function.__doc__ or "")
         else:
-            inside = values.types.free_name("".join(map(capitalized, path.strip("_").split("_"))) + "Functions")
-            class_of_tree(inner, inside, f"Functions of `{path.strip('_')}`.", values, parts, modules, path)
+            inside = values.types.free_name("".join(map(capitalized, words)) + "Functions")
+            class_of_tree(inner, inside, f"Functions of `{path}`.", values, parts, modules, path)
             lines.append(f"self.{identifier(member)} = {inside}(convex)")
     body = [
         "def __init__(self, convex: ConvexClient) -> None:",
         *[f"    {line}".rstrip() for line in lines or ["pass"]],
     ]
-    modules.append("\n".join([f"class {name}:", f'    """{summary}"""', "", *[f"    {line}" for line in body], ""]))
+    body = [f'"""{summary}"""', "", *body]
+    modules.append("\n".join([f"class {name}:", *[f"    {line}".rstrip() for line in body], ""]))
 
 
 def argument_function(name: str, endpoint: Endpoint, values: PythonValues) -> str:

@@ -45,8 +45,8 @@ class PythonValues:
             self.texts.append(function(name, "value: Any", type_, body))
         return self.readers[shape]
 
-    def expression(self, shape: Shape, value: str, way: Side, depth: int = 0, keeps: bool = False) -> str:
-        """What to write to get the value called ``value`` across; ``keeps``: an Int64 says that it is one."""
+    def expression(self, shape: Shape, value: str, way: Side, depth: int = 0) -> str:
+        """What to write to get the value called ``value`` across."""
         match shape:
             case _ if is_same(shape, way):
                 return value
@@ -55,7 +55,7 @@ class PythonValues:
             case Scalar("int") | LiteralOf():
                 return f"Wire.whole({value})"
             case Scalar("int64"):
-                return value if keeps else f"Wire.{'from' if way is READ else 'to'}_int64({value})"
+                return f"Wire.{'from' if way is READ else 'to'}_int64({value})"
             case ArrayOf(item):
                 each = f"item{depth or ''}"
                 inner = self.expression(item, each, way, depth + 1)
@@ -118,9 +118,9 @@ class PythonValues:
             name = self.functions[shape, way] = self.types.free_name(f"_variant{len(self.functions) + 1}")
             keeps = keeps_int64(shape)
             branches = {
-                self.condition(variant, way): self.expression(variant, "value", way, keeps=keeps)
+                self.condition(variant, way): self.expression(variant, "value", way)
                 for variant in shape.variants
-                if not is_same(variant, way)
+                if not is_same(variant, way) and not (keeps and variant == Scalar("int64"))
             }
             body = ["kind = Wire.kind_of(value)"] if any("kind ==" in condition for condition in branches) else []
             for condition, made in branches.items():
@@ -131,6 +131,8 @@ class PythonValues:
     def condition(self, variant: Shape, way: Side) -> str:
         """True for values of that variant of a union, and of no other variant."""
         match variant:
+            case Scalar("int64") if way is WRITE:
+                return 'kind == "number"'  # In Python it is an int, unless other numbers are beside it.
             case Scalar(name):
                 return f'kind == "{KINDS[name]}"'
             case IdOf():

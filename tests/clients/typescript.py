@@ -61,6 +61,6 @@ def compile_uses(folder: Path, app: Path, uses: str, *options: str) -> str:
     (client / "uses.ts").write_text(uses, encoding="utf-8")
     (client / "tsconfig.json").write_text(json.dumps({"compilerOptions": OPTIONS, "files": ["uses.ts"]}))
     os.symlink(WEB / "node_modules", client / "node_modules")
-    command = [compiler(), "-p", client, *options]
+    command = [str(compiler()), "-p", str(client), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CHECK_S_MAX)
     return done.stdout + done.stderr

@@ -23,3 +23,13 @@ class Box(Document):
     """Holds one value of any kind."""
 
     content: Any
+
+
+class Post(Document):
+    """A row of a list that is read page by page."""
+
+    board: str = field()
+    rank: int = field()
+    hidden: bool = False
+
+    by_rank = index(board, rank)
