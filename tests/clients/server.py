@@ -31,6 +31,8 @@ class Server:
 
     app: Path
     data: Path
+    options: tuple[str, ...] = ()
+    """More options of the command."""
     port: int = Factory(lambda: free_port())
     process: subprocess.Popen[str] | None = None
     output: list[str] = Factory(list[str])
@@ -47,7 +49,7 @@ class Server:
         listening = threading.Event()
         command = [sys.executable, "-m", "relive", "serve", str(self.app), "--data", str(self.data)]
         self.process = subprocess.Popen(
-            [*command, "--host", HOST, "--port", str(self.port)],
+            [*command, "--host", HOST, "--port", str(self.port), *self.options],
             cwd=self.data.parent,  # not the checkout: the installed package must be enough
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

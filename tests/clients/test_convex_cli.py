@@ -1,13 +1,18 @@
-"""Convex's own command line, unmodified, against a server process: environment variables."""
+"""Convex's own command line, unmodified, against a server process: environment variables, logs."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
+import httpx
 import pytest
+from attrs import frozen
 from relive.engine.data_folder import DataFolder
 
 from .conftest import FOLDER
@@ -17,22 +22,39 @@ RUN_S_MAX = 60.0
 Npx = Callable[..., tuple[str, str]]
 
 
+@frozen
+class Tool:
+    """How ``npx convex`` is started."""
+
+    command: list[str]
+    cwd: Path
+    env: dict[str, str]
+
+
 @pytest.fixture
-def convex(node: str, server: Server, tmp_path: Path) -> Npx:
-    """Runs ``npx convex ...`` in a project of its own; what it wrote to stdout and stderr."""
+def tool(node: str, server: Server, tmp_path: Path) -> Tool:
+    """In a project of its own, for the server."""
     project = tmp_path / "project"
     (project / "convex").mkdir(parents=True)
     (project / "package.json").write_text('{"name": "project", "dependencies": {"convex": "1.48.0"}}')
     packages = FOLDER / "node" / "node_modules"
     (project / "node_modules").symlink_to(packages)
     key = DataFolder.read(server.data).admin_key.key
-    environment = {"CONVEX_SELF_HOSTED_URL": server.url, "CONVEX_SELF_HOSTED_ADMIN_KEY": key}
+    # "CI" keeps it from reporting to its makers.
+    environment = {"CONVEX_SELF_HOSTED_URL": server.url, "CONVEX_SELF_HOSTED_ADMIN_KEY": key, "CI": "1"}
+    command = [node, str(packages / "convex" / "bin" / "main.js")]
+    return Tool(command, project, {**os.environ, **environment})
+
+
+@pytest.fixture
+def convex(tool: Tool) -> Npx:
+    """Runs ``npx convex ...``; what it wrote to stdout and stderr."""
 
     def run(*arguments: str, stdin: str = "") -> tuple[str, str]:
         done = subprocess.run(
-            [node, str(packages / "convex" / "bin" / "main.js"), *arguments],
-            cwd=project,
-            env={**os.environ, **environment},
+            [*tool.command, *arguments],
+            cwd=tool.cwd,
+            env=tool.env,
             input=stdin,
             capture_output=True,
             text=True,
@@ -53,3 +75,44 @@ def test_environment_variables_are_set_listed_and_removed(convex: Npx) -> None:
     convex("env", "remove", "A")
     assert convex("env", "list")[0] == "B='two three\nfour'\n"
     assert 'Environment variable "A" not found' in convex("env", "get", "A")[1]
+
+
+@pytest.mark.parametrize("options", [(), ("--jsonl",)])
+def test_logs_are_followed(tool: Tool, server: Server, options: tuple[str, ...]) -> None:
+    def call(kind: str, path: str, **args: object) -> None:
+        httpx.post(f"{server.url}/api/{kind}", json={"path": path, "args": args}).raise_for_status()
+
+    call("query", "failures:query_plain")
+    command = [*tool.command, "logs", "--history", "5", "--success", *options]
+    process = subprocess.Popen(command, cwd=tool.cwd, env=tool.env, stdout=subprocess.PIPE, text=True)
+    timer = threading.Timer(RUN_S_MAX, process.kill)
+    timer.start()
+    try:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            past = read_until(lines, "ValueError")
+            call("mutation", "messages:announce", text="it's live")
+            live = read_until(lines, "it's live")
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+
+    assert "Uncaught ValueError: the query broke" in past
+    if options:
+        entry = json.loads(live)
+        assert (entry["identifier"], entry["udfType"], entry["logLines"][0]["level"]) == (
+            "messages:announce",
+            "Mutation",
+            "LOG",
+        )
+    else:
+        assert live.endswith("[CONVEX M(messages:announce)] [LOG] it's live\n")
+
+
+def read_until(lines: IO[str], text: str) -> str:
+    """The first line that has it."""
+    for line in lines:
+        if text in line:
+            return line
+    raise AssertionError(f"it ended without {text!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relive import ApplicationError, MutationCtx, QueryCtx, mutation, query
+from relive import ApplicationError, MutationCtx, QueryCtx, internal_query, mutation, query
 
 from .counters import get
 
@@ -36,3 +36,8 @@ async def while_odd(ctx: QueryCtx, name: str) -> int:
     if value % 2 == 1:
         raise ApplicationError({"code": "odd", "value": value})
     return value
+
+
+@internal_query
+async def internal(ctx: QueryCtx) -> str:
+    return "for admins"

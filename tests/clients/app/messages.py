@@ -24,3 +24,8 @@ async def send_and_fail(ctx: MutationCtx, author: str, body: str) -> None:
     """Write, then fail: nothing of it may be seen."""
     await ctx.db.insert(Message(author=author, body=body))
     raise ApplicationError({"code": "refused", "body": body})
+
+
+@mutation
+async def announce(ctx: MutationCtx, text: str) -> None:
+    print(text)
