@@ -117,8 +117,9 @@ def migration(
 
     The order to change a schema without a pause:
 
-    1. Widen: deploy a schema that the old documents fit as well as the new ones (a new field with a
-       default or None, a union of both types), functions that write the new form, and the migration.
+    1. Widen: deploy a schema that the old documents fit as well as the new ones (``X | Unset = UNSET``
+       for a field that comes or goes, a union of both types), functions that write the new form, and
+       the migration.
     2. Migrate: ``relive migrate run NAME --dry-run``, then without.
     3. Narrow: deploy the schema that only the new documents fit.  It is refused while others are left.
 

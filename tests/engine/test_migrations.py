@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from relive.engine.codegen.functions import api_types
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.endpoint import endpoint_of
-from relive.engine.errors import AppInvalid, MigrationRefused, MigrationUnknown
+from relive.engine.errors import AppInvalid, MigrationRefused, MigrationUnknown, SchemaMismatch
 from relive.engine.functions import AnyFunction, MigrationFunction, migration, mutation, query
 from relive.engine.rehearsals import Rehearsal
-from relive.engine.schema import Document, field
+from relive.engine.schema import UNSET, Document, Unset, field
 from relive.engine.spec import functions_spec
 from relive.engine.system_tables import MigrationRow
 from relive.engine.usage import FULL
@@ -453,6 +453,58 @@ def test_wrong_declarations_are_refused() -> None:
     for wrong in (other, many):
         with pytest.raises(AppInvalid, match="takes `ctx` and one document, as `row: Note`"):
             endpoint_of("app:wrong", wrong)
+
+
+class OldTask(Document, table="tasks"):
+    title: str
+    done: bool
+
+
+class WideTask(Document, table="tasks"):
+    title: str
+    done: bool | Unset = UNSET
+    status: str | Unset = UNSET
+
+
+class NewTask(Document, table="tasks"):
+    title: str
+    status: str
+
+
+@migration(WideTask, batch=4)
+async def give_status(ctx: MutationCtx, task: WideTask) -> None:
+    if task.status is UNSET:
+        await ctx.db.replace(task.id, {"title": task.title, "status": "done" if task.done else "open"})
+
+
+def test_a_schema_is_widened_migrated_and_narrowed() -> None:
+    bench = open_bench(app_of(OldTask))
+
+    async def insert(ctx: MutationCtx) -> None:
+        for number in range(10):
+            await ctx.db.insert(OldTask(title=str(number), done=number % 2 == 0))
+
+    async def insert_new(ctx: MutationCtx) -> None:
+        await ctx.db.insert(WideTask(title="new", status="open"))
+
+    async def statuses(ctx: QueryCtx) -> list[str]:
+        return [task.status for task in await ctx.db.query(NewTask).collect()]
+
+    bench.write(insert)
+    bench.flush()
+    with pytest.raises(SchemaMismatch):
+        bench.deploy(app_of(NewTask, version=2))
+    bench.deploy(app_of(WideTask, version=3, functions={"app:give_status": give_status}))
+    bench.write(insert_new)
+    bench.flush()
+    with pytest.raises(SchemaMismatch):
+        bench.deploy(app_of(NewTask, version=4))
+    done = run(bench, "give_status")
+    assert (done.processed, done.changed) == (11, 10)
+
+    bench.deploy(app_of(NewTask, version=4))
+    assert bench.read(statuses) == ["done", "open"] * 5 + ["open"]
+    assert bench.reopen().read(statuses)[-1] == "open"
 
 
 @settings(max_examples=40, deadline=None)
