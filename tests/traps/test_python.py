@@ -15,7 +15,7 @@ from relive.engine.app import App, load_app
 from relive.engine.calls import Call
 from relive.engine.context import MutationCtx
 from relive.engine.determinism import limits
-from relive.engine.errors import AppInvalid
+from relive.engine.errors import AppInvalid, DocumentInvalid
 from relive.engine.live_queries import key_of
 from relive.engine.schema import Document, Int64, field, index
 from relive.protocol.errors import InvalidValue
@@ -299,7 +299,7 @@ def test_a_number_that_no_client_could_hold_is_refused(number: int) -> None:
     async def store(ctx: MutationCtx) -> None:
         await ctx.db.insert(Cell(holds=number))
 
-    with pytest.raises(Exception, match=r"\$\.holds"):
+    with pytest.raises(DocumentInvalid, match=r"\$\.holds"):
         cells.run(store)
     with pytest.raises(InvalidValue):
         normalize([number])
