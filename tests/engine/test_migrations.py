@@ -500,6 +500,7 @@ def test_a_schema_is_widened_migrated_and_narrowed() -> None:
     with pytest.raises(SchemaMismatch):
         bench.deploy(app_of(NewTask, version=4))
     done = run(bench, "give_status")
+    bench.flush()
     assert (done.processed, done.changed) == (11, 10)
 
     bench.deploy(app_of(NewTask, version=4))
