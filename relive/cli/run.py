@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as plain_json
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from .output import readable
 CONNECT_S_MAX = 5.0
 ANSWER_S_MAX = 300.0
 FORMAT = "convex_encoded_json"
+HIDDEN = re.compile(r"\[Request ID: ([0-9a-f]+)\] Server Error")
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -156,6 +158,14 @@ def show(function: str, text: str, as_json: bool) -> int:
     for line in answer.get("logLines", []):
         click.echo(line, err=True)
     if answer["status"] != "success":
-        raise CallFailed(function, str(answer["errorMessage"]))
+        raise CallFailed(function, explained(str(answer["errorMessage"])))
     click.echo(readable(json.from_json(answer["value"])))
     return 0
+
+
+def explained(message: str) -> str:
+    """What a server keeps from clients, it tells holders of its admin key."""
+    match = HIDDEN.fullmatch(message)
+    return (
+        f"{message}; there, `relive logs --no-follow --request {match[1]}` shows why" if match is not None else message
+    )

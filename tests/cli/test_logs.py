@@ -163,6 +163,7 @@ def test_clients_of_serve_hear_only_the_request_id(loud: Path, serve: Serve, rel
     match = ID.search(done.stderr)
     assert match is not None
     assert "it broke" not in done.stderr
+    assert f"`relive logs --no-follow --request {match[1]}` shows why" in done.stderr
     assert "it broke" in relive("run", "loud:break_down").stderr  # The admin key of the data folder.
     assert "it broke" in relive("logs", "--no-follow", "--request", match[1]).stdout
     server.end()

@@ -13,7 +13,7 @@ from convex.http_client import ConvexHttpClient
 from .harness import URL, finish, rejection
 
 KEY = os.environ["RELIVE_ADMIN_KEY"]
-NAME = {"name": "edges"}
+NAME: dict[str, Any] = {"name": "edges"}
 
 
 def client(key: str | None = None, token: str | None = None) -> ConvexHttpClient:
