@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,8 @@ def node() -> str:
     found, npm = shutil.which("node"), shutil.which("npm")
     if found is None or npm is None:
         pytest.fail("Node or npm was not found. Install Node 20 or later: the client tests need it.")
-    if not (folder / "node_modules" / "convex").exists():
+    needed = json.loads((folder / "package.json").read_text())["dependencies"]
+    if not all((folder / "node_modules" / name).exists() for name in needed):
         subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=INSTALL_S_MAX)
     return found
 

@@ -152,6 +152,8 @@ class Pages:
     paths: dict[int, str] = Factory(dict[int, str])
     answers: dict[int, Json] = Factory(dict[int, Json])
     """The newest to each query."""
+    on_socket: set[int] = Factory(set[int])
+    """Queries that were answered on this socket."""
     pages: int = 0
     splits: int = 0
     resumed: int = 0
@@ -160,6 +162,8 @@ class Pages:
     def check(self, wire: list[Json]) -> None:
         for said in wire:
             sent, received = said.get("sent", {}), said.get("received", {})
+            if sent.get("type") == "Connect":
+                self.on_socket.clear()
             for change in sent.get("modifications", []):
                 if change["type"] == "Add":
                     self.added(change)
@@ -186,7 +190,9 @@ class Pages:
             assert shown(value) == drawn_of(rows, choice)
         else:
             self.page(args["paginationOpts"], choice, rows, answer)
+        assert query_id not in self.on_socket or value != self.answers[query_id]["value"], "said twice"
         self.answers[query_id] = answer
+        self.on_socket.add(query_id)
 
     def page(self, options: Json, choice: Choice, rows: list[Row], answer: Json) -> None:
         value, before = answer["value"], self.answers.get(answer["queryId"])

@@ -30,6 +30,6 @@ class Post(Document):
 
     board: str = field()
     rank: int = field()
-    hidden: bool = False
+    hidden: bool = field(default=False)
 
     by_rank = index(board, rank)

@@ -28,11 +28,7 @@ export function draw(client, hook, properties = {}) {
 
   function tree(given) {
     const failed = (error) => void (drawing.error = error);
-    return createElement(
-      ConvexProvider,
-      { client },
-      createElement(Boundary, { failed }, createElement(Body, given)),
-    );
+    return createElement(ConvexProvider, { client }, createElement(Boundary, { failed }, createElement(Body, given)));
   }
 
   const root = renderer.create(tree(properties));

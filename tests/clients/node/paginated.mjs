@@ -52,7 +52,12 @@ await add(...Array.from({ length: 6 }, (_, n) => 11 + n));
 const halves = () => wire.asked("Add", from).filter(({ args }) => args[0].paginationOpts?.endCursor);
 await until("the page to be split, for both", () => wire.asked("Remove", from).length === 2);
 const split = { said: wire.said.slice(from), halves: halves().length, list: ranks(list.last().results) };
-await remove(...list.last().results.slice(0, 8).map(({ _id }) => _id));
+await remove(
+  ...list
+    .last()
+    .results.slice(0, 8)
+    .map(({ _id }) => _id),
+);
 await until("the halves to shrink", () => list.last().results.length === 11);
 const shrunk = ranks(list.last().results);
 
@@ -80,9 +85,11 @@ finish({
   shrunk,
   optimistic: optimistic.map((rows) => rows.map(({ _id }) => (_id === "pending" ? "pending" : "real"))),
   twin: twinShows,
-  beside: list.renders.flatMap(({ results, whole, status }) =>
-    whole === undefined || status === "LoadingFirstPage" ? [] : [[ranks(results), ranks(whole)]],
-  ),
+  beside: list.renders
+    .slice(0, renders)
+    .flatMap(({ results, whole, status }) =>
+      whole === undefined || status === "LoadingFirstPage" ? [] : [[ranks(results), ranks(whole)]],
+    ),
   error: list.error?.message ?? twin.error?.message ?? null,
   connections: wire.opened,
 });

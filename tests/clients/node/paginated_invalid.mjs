@@ -28,6 +28,7 @@ async function drawnUntil(happen, ...expected) {
   return all.filter((each, n) => each !== all[n - 1]);
 }
 
+const { through } = wire;
 const garbled = (message) => {
   const changed = structuredClone(message);
   for (const { args } of changed.modifications ?? []) {
@@ -42,11 +43,15 @@ list.last().loadMore(3);
 await shows(10, 20, 30, 40, 50);
 
 // The page that is to come cannot be read.
-const more = await drawnUntil(() => {
-  wire.tamper = garbled;
-  list.last().loadMore(2);
-}, 10, 20);
-wire.tamper = (message) => message;
+const more = await drawnUntil(
+  () => {
+    wire.through = (message, send) => send(garbled(message));
+    list.last().loadMore(2);
+  },
+  10,
+  20,
+);
+wire.through = through;
 list.last().loadMore(3);
 await shows(10, 20, 30, 40, 50);
 const connectionsBefore = wire.opened;
@@ -76,7 +81,7 @@ finish({
   deployed,
   restarted,
   other,
-  failures: failures.map(({ errorMessage, errorData }) => ({ errorMessage, errorData: errorData ?? null })),
+  failures: failures.map(({ errorData }) => errorData ?? null),
   thrown: wrong.error.message,
   error: list.error?.message ?? null,
   survived: connectionsBefore === 1 && connectionsAfter === 1,

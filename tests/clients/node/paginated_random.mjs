@@ -30,7 +30,12 @@ const writer = writing.connect();
 
 const lists = [
   { name: "up", args: { where: { board: "a" } }, initialNumItems: 2 },
-  { name: "down", args: { where: { board: "a" }, order: "desc" }, initialNumItems: 3, hook: usePaginatedQuery_experimental },
+  {
+    name: "down",
+    args: { where: { board: "a" }, order: "desc" },
+    initialNumItems: 3,
+    hook: usePaginatedQuery_experimental,
+  },
   { name: "visible", args: { where: { board: "a", least: 3, visible: true } }, initialNumItems: 2 },
   { name: "above", args: { where: { board: "a", least: 6 }, order: "desc" }, initialNumItems: 4 },
 ];
@@ -67,7 +72,9 @@ const operations = {
 };
 
 function load() {
-  among(lists).drawing.last()?.loadMore(1 + below(3));
+  among(lists)
+    .drawing.last()
+    ?.loadMore(1 + below(3));
 }
 
 await operations.add(writer);

@@ -9,8 +9,8 @@ export class Wire {
   /** Everything said, in order: `{ sent }` by the client, `{ received }` from the server. */
   said = [];
   opened = 0;
-  /** May change a message before it is sent. */
-  tamper = (message) => message;
+  /** Every message goes through here; it may be changed, or held back. */
+  through = (message, send) => send(message);
   #current;
 
   constructor() {
@@ -24,9 +24,10 @@ export class Wire {
       }
 
       send(text) {
-        const message = wire.tamper(JSON.parse(text));
-        wire.said.push({ sent: message });
-        super.send(JSON.stringify(message));
+        wire.through(JSON.parse(text), (message) => {
+          wire.said.push({ sent: message });
+          super.send(JSON.stringify(message));
+        });
       }
     };
   }
