@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +12,9 @@ from relive.engine.codegen.functions import api_types
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.endpoint import endpoint_of
 from relive.engine.errors import AppInvalid, MigrationRefused, MigrationUnknown, SchemaMismatch
-from relive.engine.functions import AnyFunction, MigrationFunction, migration, mutation, query
+from relive.engine.functions import MigrationFunction, migration
 from relive.engine.rehearsals import Rehearsal
-from relive.engine.schema import UNSET, Document, Unset, field
+from relive.engine.schema import UNSET, Document, Unset
 from relive.engine.spec import functions_spec
 from relive.engine.system_tables import MigrationRow
 from relive.engine.usage import FULL
@@ -23,104 +22,7 @@ from relive.log.entry import Kind
 from relive.protocol import cbor
 
 from .bench import Bench, app_of, open_bench, text_of, value_of
-
-
-class Note(Document):
-    text: str
-    count: int = field(default=0)
-
-
-class Other(Document):
-    text: str
-
-
-@migration(Note, batch=10)
-async def count_up(ctx: MutationCtx, note: Note) -> None:
-    """Would show if a document was migrated twice."""
-    await ctx.db.patch(note.id, count=note.count + 1)
-
-
-@migration(Note)
-async def odd_only(ctx: MutationCtx, note: Note) -> None:
-    if int(note.text) % 2:
-        await ctx.db.patch(note.id, count=1)
-
-
-@migration(Note, batch=10)
-async def fragile(ctx: MutationCtx, note: Note) -> None:
-    await ctx.db.patch(note.id, count=note.count + 1)
-    if not note.text.isdigit():
-        raise ValueError(f"not a number: {note.text}")
-
-
-@mutation
-async def add(ctx: MutationCtx, text: str) -> str:
-    return await ctx.db.insert(Note(text=text))
-
-
-@query
-async def progress(ctx: QueryCtx) -> list[list[Any]]:
-    rows = await ctx.db.query("_migrations").collect()
-    return [[row["name"], row["state"], row["processed"]] for row in rows]
-
-
-FUNCTIONS: dict[str, AnyFunction] = {
-    "app:count_up": count_up,
-    "app:odd_only": odd_only,
-    "app:fragile": fragile,
-    "app:add": add,
-    "app:progress": progress,
-}
-
-
-def bench_with(*texts: str, **more: AnyFunction) -> Bench:
-    functions = FUNCTIONS | {f"app:{name}": function for name, function in more.items()}
-    bench = open_bench(app_of(Note, Other, functions=functions))
-
-    async def insert(ctx: MutationCtx) -> None:
-        for text in texts:
-            await ctx.db.insert(Note(text=text))
-
-    if texts:
-        bench.write(insert)
-    return bench
-
-
-def numbers(count: int) -> list[str]:
-    return [str(number) for number in range(count)]
-
-
-def counts(bench: Bench) -> list[int]:
-    async def read(ctx: QueryCtx) -> list[int]:
-        return [note.count for note in await ctx.db.query(Note).collect()]
-
-    return bench.read(read)
-
-
-def notes(bench: Bench) -> list[Note]:
-    async def read(ctx: QueryCtx) -> list[Note]:
-        return await ctx.db.query(Note).collect()
-
-    return bench.read(read)
-
-
-def row(bench: Bench, name: str = "app:count_up") -> MigrationRow:
-    return bench.database.migrations.rows()[name]
-
-
-def run(bench: Bench, name: str = "app:count_up", **options: Any) -> MigrationRow:
-    """Start a migration, and drive it until it stops by itself."""
-    return drive(bench, bench.database.migrations.start(name, "cli", **options).value.name)
-
-
-def drive(bench: Bench, name: str = "app:count_up", between: Callable[[], object] = lambda: None) -> MigrationRow:
-    for _ in range(1_000):
-        if name not in bench.database.migrations.running():
-            bench.check()
-            return row(bench, name)
-        bench.database.migrations.step(name)
-        between()
-    raise AssertionError("it never ends")
+from .migrating import FUNCTIONS, Note, Other, bench_with, count_up, counts, drive, notes, numbers, progress, row, run
 
 
 def test_every_document_is_migrated_once_in_batches() -> None:
@@ -560,64 +462,3 @@ def happen(bench: Bench, event: str, version: int) -> Bench:
             if running:
                 migrations.cancel("app:count_up", "cli")
     return bench
-
-
-# Rehearsals.
-
-
-def rehearse(bench: Bench, name: str, **options: Any) -> Rehearsal:
-    rehearsal = Rehearsal.of(bench.database.migrations, name, **options)
-    while rehearsal.step():
-        pass
-    return rehearsal
-
-
-def test_a_rehearsal_tells_what_would_change_and_changes_nothing() -> None:
-    bench = bench_with(*numbers(25))
-    head, before = bench.database.runtime.tail.head, notes(bench)
-    found = rehearse(bench, "odd_only", batch=4)
-
-    assert (found.processed, found.changed, found.failed, found.total) == (25, 12, 0, 25)
-    assert (bench.database.runtime.tail.head, notes(bench)) == (head, before)
-    assert len(found.samples) == 3
-    (write,) = found.samples[0].writes
-    assert (found.samples[0].document, write.table, write.id) == (before[1].id, "notes", before[1].id)
-    assert isinstance(write.before, dict)
-    assert isinstance(write.after, dict)
-    assert (write.before["count"], write.after["count"]) == (0, 1)
-
-
-def test_a_rehearsal_goes_on_behind_documents_that_fail_and_tells_the_first() -> None:
-    bench = bench_with(*["1", "x"] * 20)
-    found = rehearse(bench, "fragile", batch=7)
-    bad = [note.id for note in notes(bench) if note.text == "x"]
-
-    assert (found.processed, found.changed, found.failed) == (40, 20, 20)
-    assert [failed.document for failed in found.failures] == bad[:10]
-    assert "Uncaught ValueError: not a number: x" in found.failures[0].problem
-
-
-def test_a_rehearsal_tells_of_documents_that_are_too_much_for_a_transaction() -> None:
-    @migration(Note)
-    async def greedy(ctx: MutationCtx, note: Note) -> None:
-        for _ in range(10 if note.text == "x" else 2):
-            await ctx.db.insert(Other(text=note.text))
-
-    bench = bench_with("1", "x", "2", "3", "4", "x", "5", greedy=greedy)
-    bench.executor.limits = evolve(FULL, documents_written=6)
-    found = rehearse(bench, "greedy")
-
-    assert (found.processed, found.changed, found.failed) == (7, 5, 2)
-    assert all("too many documents written" in failed.problem for failed in found.failures)
-    assert [write.before for write in found.samples[0].writes] == [None, None]
-
-
-def test_a_rehearsal_begins_where_a_run_would_begin() -> None:
-    bench = bench_with(*numbers(25))
-    bench.database.migrations.start("count_up", "cli")
-    bench.database.migrations.step("app:count_up")
-    bench.database.migrations.cancel("app:count_up", "cli")
-
-    assert (rehearse(bench, "count_up").processed, rehearse(bench, "count_up", restart=True).processed) == (15, 25)
-    run(bench)
-    assert rehearse(bench, "count_up").processed == 25
