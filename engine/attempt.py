@@ -46,6 +46,9 @@ class Attempt:
     transaction: Transaction | None = None
     mutation: MutationRun | None = None
     ctx: QueryCtx | None = None
+    told: tuple[str, ...] = ()
+    """What `lines` found, of the run ``told_of``."""
+    told_of: Run | None = None
 
     def drive(self, endpoint: Endpoint, arguments: Callable[[], dict[str, Any]]) -> object:
         """Run the handler to its end, with new ``arguments`` for each start.  Raises what it raises."""
@@ -89,11 +92,13 @@ class Attempt:
                 trace.record(f"write {change.table}/{change.id}", body or b"deleted")
 
     def lines(self) -> tuple[str, ...]:
-        """What the newest attempt printed, as clients get it, and which limits it came near."""
-        if self.run is None:
-            return ()
+        """What the newest attempt, which has ended, printed, as clients get it; and which limits it came near."""
+        if self.run is None or self.run is self.told_of:
+            return self.told
         near = self.transaction.usage.warnings() if self.transaction is not None else []
-        return log_lines([*self.run.logs, *[("WARN", text) for text in near]]) if self.run.logs or near else ()
+        self.told = log_lines([*self.run.logs, *[("WARN", text) for text in near]]) if self.run.logs or near else ()
+        self.told_of = self.run
+        return self.told
 
     def used(self) -> Used:
         """What the newest attempt read and wrote."""

@@ -59,15 +59,12 @@ class Execution:
     retries: int
     """How often it ran again because what it had read was changed."""
     used: Used
+    size: int
+    """Bytes it takes, about."""
 
     @property
     def success(self) -> bool:
         return self.error is None
-
-    @property
-    def size(self) -> int:
-        """Bytes it takes, about."""
-        return OVERHEAD_BYTES + sum(map(len, self.log_lines)) + len(self.error or "") + len(self.path)
 
 
 @define(eq=False)
@@ -101,11 +98,15 @@ class Executions:
         """An execution that began at ``started_ns`` has ended now."""
         now_ns = self.clock_ns()
         self.newest = max(now_ns // 1000, self.newest + 1)
-        duration_ns = max(now_ns - started_ns, 0)
+        size = OVERHEAD_BYTES + len(path)
+        if log_lines:
+            size += sum(map(len, log_lines))
+        if error is not None:
+            size += len(error)
         execution = Execution(
             self.newest,
             started_ns,
-            duration_ns,
+            max(now_ns - started_ns, 0),
             path,
             kind,
             cause,
@@ -116,10 +117,11 @@ class Executions:
             cached,
             retries,
             used,
+            size,
         )
         self.kept.append(execution)
-        self.bytes += execution.size
-        while len(self.kept) > EXECUTIONS_MAX or self.bytes > EXECUTION_BYTES_MAX:
+        self.bytes += size
+        while self.bytes > EXECUTION_BYTES_MAX or len(self.kept) > EXECUTIONS_MAX:
             self.bytes -= self.kept.popleft().size
         if self.waiting:
             self.wake()
@@ -154,6 +156,4 @@ class Executions:
         """Entries after ``head`` have not become durable: what wrote them has failed after all."""
         for position, execution in enumerate(self.kept):
             if execution.lsn is not None and execution.lsn > head:
-                failed = evolve(execution, error=problem, lsn=None)
-                self.bytes += failed.size - execution.size
-                self.kept[position] = failed
+                self.kept[position] = evolve(execution, error=problem, lsn=None)
