@@ -143,4 +143,6 @@ async def test_a_client_that_vanishes_is_forgotten(running: Running) -> None:
         assert len(running.database.live.subscriptions.queries) == 1
 
     await eventually(lambda: not running.server.sockets)
-    assert not running.database.live.subscriptions.queries
+    live = running.database.live  # What is left is kept for whoever asks next, and watched by nobody else.
+    assert live.subscriptions.queries.keys() == live.kept.keys()
+    assert all(len(query.watchers) == 1 for query in live.subscriptions.queries.values())
