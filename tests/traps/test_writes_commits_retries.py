@@ -7,11 +7,12 @@ from typing import Any, cast
 import pytest
 from relive.actors.errors import WritesRefused
 from relive.engine.calls import Call, Request
+from relive.engine.commit_timestamp import COMMIT_TIMESTAMP
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.errors import ApplicationError, DocumentMissing
 from relive.engine.functions import internal_mutation, mutation, query
 from relive.engine.limits import COMMIT_ATTEMPTS_MAX
-from relive.engine.schema import UNSET, Document, Id, field, index
+from relive.engine.schema import UNSET, Document, Id, Int64, field, index
 from relive.engine.usage import TransactionLimits
 from relive.log.entry import LSN
 from relive.protocol import cbor
@@ -28,6 +29,11 @@ class Account(Document):
     money: int = 0
     note: str = ""
     by_owner = index(owner)
+
+
+class Event(Document):
+    at: Int64 = field()
+    by_at = index(at)
 
 
 @mutation
@@ -52,6 +58,13 @@ async def deposit_and_return_nonsense(ctx: MutationCtx, owner: str) -> int:
     return cast(Any, "a lot")  # type: ignore[no-any-return]
 
 
+@mutation
+async def open_account(ctx: MutationCtx, owner: str) -> Id[Account]:
+    if await ctx.db.query(Account).index(Account.by_owner, owner).first() is not None:
+        raise ApplicationError("exists")
+    return await ctx.db.insert(Account(owner=owner))
+
+
 @internal_mutation
 async def deposit_and_be_caught(ctx: MutationCtx, owner: str) -> None:
     await deposit(ctx, owner)
@@ -72,12 +85,13 @@ async def balance(ctx: QueryCtx, owner: str) -> int:
 FUNCTIONS: dict[str, Any] = {
     "deposit": deposit, "deposit_and_fail": deposit_and_fail, "balance": balance, "balance_now": balance_now,
     "deposit_and_return_nonsense": deposit_and_return_nonsense, "deposit_and_be_caught": deposit_and_be_caught,
+    "open_account": open_account,
 }  # fmt: skip
 
 
 @pytest.fixture
 def bank() -> Bench:
-    bench = database(Account, **FUNCTIONS)
+    bench = database(Account, Event, **FUNCTIONS)
     bench.mutate("app:deposit", owner="ada", amount=10)
     return bench
 
@@ -217,21 +231,22 @@ def test_timestamps_increase_in_the_order_of_commits_even_if_the_clock_does_not(
 def test_nobody_is_shown_a_moment_whose_past_is_not_on_the_disk_yet(bank: Bench) -> None:
     """Waiting for one's own write only shows, or dates, what a crash can still take back."""
     server = Server(bank)
-    writer, reader, bystander = server.client(), server.client(), server.client()
-    bystander.watch("app:balance", owner="somebody else")
+    writer, watcher, bystander, reader, unlucky = clients = [server.client() for _ in range(5)]
     server.settle()
     writer.mutate("app:deposit", owner="ada")
     writer.say()
+    watched = watcher.watch("app:balance", owner="ada")
+    bystander.watch("app:balance", owner="somebody else")
     reader.mutate("app:balance_now", owner="somebody else")
-    late = reader.watch("app:balance", owner="ada")
-    bystander.mutate("app:deposit_and_fail", owner="ada")
-    for client in (reader, bystander):
+    unlucky.mutate("app:deposit_and_fail", owner="somebody else")
+    for client in clients:
         client.say()
     server.work()
 
-    assert [client.hear() for client in (writer, reader, bystander)] == [[], [], []]
+    assert [client.hear() for client in clients] == [[]] * 5
     server.settle()
-    assert (writer.done, reader.done, bystander.done, reader.shown(late)) == ([0], [0], [0], 11)
+    assert [client.done for client in clients] == [[0], [], [], [0], [0]]
+    assert watcher.shown(watched) == 11
 
 
 def test_a_time_that_was_shown_is_never_given_to_something_else_after_a_crash(bank: Bench) -> None:
@@ -253,6 +268,26 @@ def test_a_time_that_was_shown_is_never_given_to_something_else_after_a_crash(ba
     assert again.database.runtime.tail.head_ts >= seen
     again.mutate("app:deposit", owner="ada", request=50)
     assert again.entry().ts > seen
+
+
+def test_commit_timestamps_follow_the_log_where_creation_times_do_not(bank: Bench) -> None:
+    """Created first is not committed first: who pages on by creation time misses what came late."""
+    second = SecondNode.of(bank)
+
+    async def announce(ctx: MutationCtx) -> str:
+        return await ctx.db.insert(Event(at=COMMIT_TIMESTAMP))
+
+    second.replica.before_commit = lambda: bank.write(announce)
+    late = value_of(second.mutate(announce))
+    events = bank.read(all_events)
+
+    assert [event.id for event in events][-1] == late
+    assert [int(event.at) for event in events] == [bank.entry(LSN(head(bank) - 1)).ts, bank.entry().ts]
+    assert events[0].creation_time > events[1].creation_time
+
+
+async def all_events(ctx: QueryCtx) -> list[Event]:
+    return await ctx.db.query(Event).index(Event.by_at).collect()
 
 
 # Running again.
@@ -381,6 +416,15 @@ def test_two_who_send_the_same_request_at_once_do_it_once(bank: Bench) -> None:
 
     assert (resent.lsn, resent.outcome) == (first.lsn, first.outcome)
     assert money(bank, "ada") == 11
+
+
+def test_a_request_that_was_done_is_answered_as_it_was_even_if_it_could_not_be_done_any_more(bank: Bench) -> None:
+    """Run again to see what happens, it fails, and the client believes that its first try did."""
+    first = bank.mutate("app:open_account", owner="ben", request=5)
+    again = bank.mutate("app:open_account", owner="ben", request=5)
+
+    assert (again.lsn, again.outcome) == (first.lsn, first.outcome)
+    assert failure_of(bank.mutate("app:open_account", owner="ben", request=6)).data == b'"exists"'
 
 
 def test_a_request_is_noted_in_the_entry_that_it_causes(bank: Bench) -> None:
