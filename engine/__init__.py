@@ -55,6 +55,7 @@ system_functions     queries that Convex's command line asks
 system_writes        transactions of the system, the only ones that write them
 environment          ``ctx.env``
 environment_changes  changes of environment variables, within their limits
+pause                no function runs until somebody resumes
 migrations           every document of a table handed to a function, one batch after another
 rehearsals           the same without keeping anything
 

@@ -2,7 +2,8 @@
 
 ReliveError
 ├── ApplicationError          raised by an app for its clients; carries data
-│   └── InvalidCursor         a page was asked for with a cursor of another query
+│   ├── InvalidCursor         a page was asked for with a cursor of another query
+│   └── DeploymentPaused      somebody has paused the deployment
 ├── FunctionError             a call that cannot succeed as it is
 │   ├── FunctionNotFound      no such function, or it is internal
 │   ├── WrongKind             a query called as a mutation, and the like
@@ -56,6 +57,16 @@ class InvalidCursor(ApplicationError):
 
     def __str__(self) -> str:
         return "InvalidCursor: the cursor belongs to another query, or was changed. Start from the first page"
+
+
+class DeploymentPaused(ApplicationError):
+    """No function runs while the deployment is paused.  Try again later; ``relive resume`` ends it."""
+
+    def __init__(self) -> None:
+        super().__init__({"code": "DeploymentPaused", "message": str(self)})
+
+    def __str__(self) -> str:
+        return "this deployment is paused, so no function runs. Try again later"
 
 
 class FunctionError(ReliveError):

@@ -36,7 +36,7 @@ from .cursors import Cursors
 from .determinism.reexecution import Trace, run_twice
 from .endpoint import Endpoint
 from .env import Env
-from .errors import FunctionError, FunctionNotFound, ReturnsValidationError, WrongKind
+from .errors import DeploymentPaused, FunctionError, FunctionNotFound, ReturnsValidationError, WrongKind
 from .executions import Executions
 from .failures import REQUEST_ID_BYTES, Failure, failure_of, request_id
 from .functions import FunctionKind
@@ -44,6 +44,7 @@ from .journal import Pages
 from .limits import COMMIT_ATTEMPTS_MAX
 from .nested_calls import NestedCalls
 from .overlay import Overlay
+from .pause import is_paused
 from .results import encode_result
 from .system_writes import SystemHandler, Written, system_endpoint
 from .table_codec import TableCodec
@@ -342,6 +343,8 @@ class Executor:
     def find(self, call: Call, kind: str) -> Endpoint:
         """Raises FunctionNotFound or WrongKind."""
         endpoint = self.reachable(call)
+        if is_paused(self.runtime.tables) and endpoint.path in self.app.endpoints:
+            raise DeploymentPaused()
         if endpoint.kind != kind:
             raise WrongKind(endpoint.path, kind, endpoint.kind)
         return endpoint

@@ -108,12 +108,21 @@ class MigrationRow(Row, Document, table="_migrations"):
     by_state = index(state)
 
 
+class Pause(Row, Document, table="_pauses"):
+    """While there is one, no function of the app runs."""
+
+    since: float
+    """Milliseconds since the Unix epoch."""
+
+
+PAUSES: Final = "_pauses"
 TABLES: Final = "_tables"
 TABLES_NUMBER: Final = 1
 CLASSES: Final[Mapping[int, type[Document]]] = {
     TABLES_NUMBER: TableRow,
     2: EnvironmentVariable,
     3: MigrationRow,
+    4: Pause,
 }
 """By number.  A new table gets the next number; numbers are never used again."""
 NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
@@ -125,6 +134,7 @@ CODECS: Final[Mapping[str, TableCodec]] = {
 WRITTEN_BY: Final[Mapping[str, str]] = {
     "_tables": "the first document of a table makes its row",
     "_environment_variables": "set one with `relive env set NAME VALUE`",
+    "_pauses": "`relive pause` writes it, and `relive resume` removes it",
     "_migrations": "start one with `relive migrate run NAME`",
 }
 

@@ -20,4 +20,5 @@ log_routes          which functions ran
 deploy_routes       deploys, followed to their end
 environment_routes  environment variables
 migration_routes    start, follow, rehearse and cancel migrations
+state_routes        pause and resume
 """

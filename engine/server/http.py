@@ -19,7 +19,15 @@ from ...protocol.errors import ReliveError
 from ..admin_key import AdminKey
 from ..database import Database
 from ..errors import TooLongAgo
-from . import deploy_routes, environment_routes, function_routes, log_routes, migration_routes, server_routes
+from . import (
+    deploy_routes,
+    environment_routes,
+    function_routes,
+    log_routes,
+    migration_routes,
+    server_routes,
+    state_routes,
+)
 from .access import Access
 
 CORS_AGE_S = 86_400
@@ -43,6 +51,7 @@ def routes(database: Database, admin_key: AdminKey, instance_name: str) -> ASGIA
             *environment_routes.routes(database, access),
             *log_routes.routes(database, access),
             *migration_routes.routes(database, access),
+            *state_routes.routes(database, access),
         ],
     )
     app.router.redirect_slashes = False

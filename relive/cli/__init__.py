@@ -17,6 +17,7 @@ watching     `relive run --watch`: each new result of a live query
 administration  what commands have in common that administer a server
 env          `relive env`
 migrate      `relive migrate`
+pause        `relive pause` and `relive resume`
 logs         `relive logs`
 execution_text  executions of functions for people
 live         the client of the sync protocol behind it

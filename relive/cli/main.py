@@ -68,6 +68,8 @@ COMMANDS = {
     "migrate": "migrate:migrate",
     "logs": "logs:logs",
     "codegen": "codegen:codegen",
+    "pause": "pause:pause",
+    "resume": "pause:resume",
     "log": "log:log",
     "admin-key": "admin_key:admin_key",
 }
