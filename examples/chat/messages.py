@@ -1,4 +1,4 @@
-"""Messages: read the newest of a channel, send one, like one.
+"""Messages: read those of a channel page by page, send one, like one.
 
 Arguments and results are checked against the type hints, and the TypeScript types of the web page
 are generated from them.  So the code below only asks what a type cannot say.
@@ -6,28 +6,24 @@ are generated from them.  So the code below only asks what a type cannot say.
 
 from __future__ import annotations
 
-import builtins
-
-from relive import ApplicationError, Id, MutationCtx, QueryCtx, mutation, query
+from relive import ApplicationError, Id, MutationCtx, Page, PaginationOptions, QueryCtx, mutation, query
 
 from .schema import Channel, Message
 
-LIST_MESSAGES_MAX = 200
 AUTHOR_CHARACTERS_MAX = 40
 BODY_CHARACTERS_MAX = 2000
 
 
-# Clients call this function `messages:list`.  Its name hides the built-in `list` in this module,
-# so the type is spelled in full.
+# Clients call this function `messages:list`; the argument's name is the one that React's hook uses.
 @query
-async def list(ctx: QueryCtx, channel: Id[Channel], limit: int = 50) -> builtins.list[Message]:
-    """The newest messages of a channel, newest first.
+async def list(ctx: QueryCtx, channel: Id[Channel], paginationOpts: PaginationOptions) -> Page[Message]:
+    """The messages of a channel, newest first, a page at a time.
 
     A query is live: relive remembers which part of which index it read, and runs it again when a
-    mutation writes there.  A message in another channel does not wake this one up.
+    mutation writes there.  A message in another channel does not wake this one up, nor does a like
+    in one page wake the others.
     """
-    limit = max(1, min(limit, LIST_MESSAGES_MAX))
-    return await ctx.db.query(Message).index(Message.by_channel, channel).order("desc").take(limit)
+    return await ctx.db.query(Message).index(Message.by_channel, channel).order("desc").paginate(paginationOpts)
 
 
 @mutation

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from convex.http_client import ConvexHttpClient
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -82,6 +83,23 @@ def test_a_message_sent_while_the_server_is_down_arrives_once(
     assert ada.messages() == [("Ada", "while it was down"), ("Ada", "before")]
 
 
+def test_earlier_messages_are_read_on_request(server: Server, page: str, open_browser: Callable[[], Chrome]) -> None:
+    http = ConvexHttpClient(server.url)
+    channel = http.mutation("channels:get_or_create", {"name": "general"})
+    for number in range(64):
+        http.mutation("messages:send", {"channel": channel, "author": "Bob", "body": f"{number}"})
+    ada = Person(open_browser(), server, page, "Ada")
+    ada.wait("the newest messages", lambda: ada.numbers() == list(range(63, 33, -1)))
+    ada.say("64")
+    ada.wait("her own message, and all before", lambda: ada.numbers() == list(range(64, 33, -1)))
+    for first in (4, 0):
+        ada.browser.execute_script("arguments[0].scrollIntoView()", ada.one("earlier"))
+        ada.one("earlier").click()
+        ada.wait(f"message {first}", lambda first=first: ada.numbers() == list(range(64, first - 1, -1)))  # type: ignore[misc]
+
+    assert ada.all("earlier") == []
+
+
 class Person:
     """Somebody with the page open."""
 
@@ -105,6 +123,9 @@ class Person:
               (row) => [text(row, "message-author"), text(row, "message-body")]);
         """
         return [(author, body) for author, body in self.browser.execute_script(script)]
+
+    def numbers(self) -> list[int]:
+        return [int(body) for _, body in self.messages()]
 
     def pending(self) -> int:
         return len(self.browser.find_elements(By.CSS_SELECTOR, '[data-pending="true"]'))

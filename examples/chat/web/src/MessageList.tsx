@@ -1,13 +1,16 @@
-import { useQuery } from "convex/react";
+import { usePaginatedQuery } from "convex/react";
 
 import { api } from "./_generated/api";
 import type { Doc, Id } from "./_generated/dataModel";
 import { isPending, useLike } from "./mutations";
 
-export function MessageList({ channel }: { channel: Id<"channels"> }) {
-  const messages = useQuery(api.messages.list, { channel });
+const PAGE_MESSAGES = 30;
 
-  if (messages === undefined) {
+export function MessageList({ channel }: { channel: Id<"channels"> }) {
+  const list = usePaginatedQuery(api.messages.list, { channel }, { initialNumItems: PAGE_MESSAGES });
+  const { results: messages, status, loadMore } = list;
+
+  if (status === "LoadingFirstPage") {
     return (
       <p className="hint" role="status">
         Loading…
@@ -28,6 +31,18 @@ export function MessageList({ channel }: { channel: Id<"channels"> }) {
       {messages.map((message) => (
         <Message key={message._id} message={message} />
       ))}
+      {status !== "Exhausted" && (
+        <li className="earlier">
+          <button
+            type="button"
+            data-testid="earlier"
+            disabled={status !== "CanLoadMore"}
+            onClick={() => loadMore(PAGE_MESSAGES)}
+          >
+            Earlier messages
+          </button>
+        </li>
+      )}
     </ol>
   );
 }

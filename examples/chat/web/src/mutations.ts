@@ -1,6 +1,6 @@
 // The mutations of the chat, with their optimistic updates: what the page shows at once, before
 // the server has answered.  The server's result replaces it in one step, without a flicker.
-import { useMutation } from "convex/react";
+import { insertAtTop, useMutation } from "convex/react";
 import type { FunctionArgs } from "convex/server";
 import { useCallback } from "react";
 
@@ -27,8 +27,8 @@ export function useSend() {
         likes: 0,
       };
       return send.withOptimisticUpdate((store, { channel }) => {
-        const shown = store.getQuery(api.messages.list, { channel });
-        if (shown !== undefined) store.setQuery(api.messages.list, { channel }, [pending, ...shown]);
+        const list = { paginatedQuery: api.messages.list, argsToMatch: { channel } };
+        insertAtTop({ ...list, localQueryStore: store, item: pending });
       })(args);
     },
     [send],
@@ -41,8 +41,9 @@ export function useLike() {
     (args: FunctionArgs<typeof api.messages.like>) =>
       like.withOptimisticUpdate((store, { message }) => {
         for (const { args: listArgs, value } of store.getAllQueries(api.messages.list)) {
-          const liked = value?.map((one) => (one._id === message ? { ...one, likes: one.likes + 1 } : one));
-          store.setQuery(api.messages.list, listArgs, liked);
+          if (value === undefined) continue;
+          const page = value.page.map((one) => (one._id === message ? { ...one, likes: one.likes + 1 } : one));
+          store.setQuery(api.messages.list, listArgs, { ...value, page });
         }
       })(args),
     [like],

@@ -13,12 +13,13 @@ export declare const api: {
     /** Like a message once more.  Returns how many likes it has now. */
     "like": FunctionReference<"mutation", "public", { "message": Id<"messages"> }, number>;
     /**
-     * The newest messages of a channel, newest first.
+     * The messages of a channel, newest first, a page at a time.
      *
      * A query is live: relive remembers which part of which index it read, and runs it again when a
-     * mutation writes there.  A message in another channel does not wake this one up.
+     * mutation writes there.  A message in another channel does not wake this one up, nor does a like
+     * in one page wake the others.
      */
-    "list": FunctionReference<"query", "public", { "channel": Id<"channels">, "limit"?: number }, Array<{ "_id": Id<"messages">, "_creationTime": number, "channel": Id<"channels">, "author": string, "body": string, "likes": number }>>;
+    "list": FunctionReference<"query", "public", { "channel": Id<"channels">, "paginationOpts": { "numItems": number, "cursor": (string | null), "endCursor"?: (string | null), "id"?: number, "maximumRowsRead"?: number, "maximumBytesRead"?: number } }, { "page": Array<{ "_id": Id<"messages">, "_creationTime": number, "channel": Id<"channels">, "author": string, "body": string, "likes": number }>, "isDone": boolean, "continueCursor": string, "splitCursor": (string | null), "pageStatus": ("SplitRecommended" | "SplitRequired" | null) }>;
     /**
      * Write a message.
      *
