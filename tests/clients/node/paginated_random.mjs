@@ -91,10 +91,11 @@ await within("all writes", Promise.all(writes));
 
 // At rest, and read to the end, every list is the whole list.
 for (const { drawing, name } of lists) {
-  while (drawing.last().status !== "Exhausted") {
-    await until(`a page of ${name}`, () => !drawing.last().isLoading);
+  const settled = () => until(`a page of ${name}`, () => !drawing.last().isLoading);
+  for (await settled(); drawing.last().status !== "Exhausted"; await settled()) {
+    const drawn = drawing.renders.length;
     drawing.last().loadMore(3);
-    await until(`the next page of ${name}`, () => drawing.last().status !== "CanLoadMore");
+    await until(`the next page of ${name}`, () => drawing.renders.length > drawn);
   }
   const ids = (rows) => `${rows.map(({ _id, rank }) => [_id, rank])}`;
   await until(`${name} to be the whole list`, () => ids(drawing.last().results) === ids(drawing.last().whole));
