@@ -42,6 +42,7 @@ mutation_run     the same, with new ids and writes; where a nested call is rolle
 nested_calls     functions that call functions within the transaction
 attempt          one run of a handler; made anew when it must start over
 calls            what is asked of the executor, and what it answers
+lookup           which function a name means, and for whom
 arguments        the arguments of one call, made anew for each run
 executor         runs functions and commits mutations; again after a conflict
 results          what a handler returned, as JSON encoded once

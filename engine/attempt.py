@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
+from hashlib import blake2b
 from typing import Any
 
 from attrs import define, evolve, field
 
-from ..log.entry import KeyRange
+from ..actors.messages import NO_MERGES, NO_STAMPS, Commit
+from ..log.entry import BEFORE_FIRST, Cause, KeyRange, Kind, Timestamp
+from .calls import Request
 from .catalog import Catalog
 from .context import MutationCtx, QueryCtx
 from .determinism.driver import drive
@@ -24,8 +27,10 @@ from .query_run import QueryRun
 from .results import log_lines
 from .table_codec import TableCodec
 from .transaction import Transaction
+from .version import ENGINE_VERSION
 
 SEED_BYTES = 16
+DIGEST_BYTES = 16
 
 
 @define(eq=False)
@@ -110,6 +115,37 @@ class Attempt:
     def wrote(self) -> bool:
         """Whether the newest attempt changed anything."""
         return self.transaction is not None and bool(self.transaction.overlay.staged)
+
+    def commit(self, code: bytes, args: bytes, value: bytes, request: Request, id: str, now_ns: int) -> Commit:
+        """What the newest attempt asks to be an entry, with ``value`` as its result."""
+        transaction, mutation, run, endpoint = self.transaction, self.mutation, self.run, self.endpoint
+        assert transaction is not None
+        assert mutation is not None
+        assert run is not None
+        assert endpoint is not None
+        return Commit(
+            kind=Kind.MUTATION,
+            cause=Cause(request.cause, id, BEFORE_FIRST),
+            function=endpoint.path,
+            code=code,
+            engine=ENGINE_VERSION,
+            args=args,
+            identity=None,
+            clock=Timestamp(run.clock_ns),
+            seed=run.seed,
+            snapshot=transaction.snapshot,
+            reads=transaction.reads(),
+            changes=transaction.changes(),
+            documents=mutation.documents(),
+            result_digest=blake2b(value, digest_size=DIGEST_BYTES).digest(),
+            result=value if request.session is not None else None,
+            logs=self.lines(),
+            session=request.session,
+            request=request.request if request.session is not None else None,
+            now=Timestamp(max(now_ns, mutation.newest_ns())),
+            merges=mutation.commit_merges() if mutation.merges else NO_MERGES,
+            stamps=mutation.commit_stamps() if mutation.stamps else NO_STAMPS,
+        )
 
     def journal(self) -> str | None:
         """Where the pages that the newest attempt read have ended."""

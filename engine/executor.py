@@ -12,21 +12,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from typing import TypeVar
 
 from attrs import define, evolve, field
 
 from ..actors.errors import AlreadyCommitted, CommitterFailed, Conflict, WritesRefused
-from ..actors.messages import NO_MERGES, NO_STAMPS, Commit
+from ..actors.messages import Commit
 from ..actors.runtime import Runtime
-from ..log.entry import BEFORE_FIRST, LSN, Cause, Entry, Kind, Timestamp
-from ..protocol import cbor, paths
-from ..protocol.errors import InvalidPath, InvalidValue
+from ..log.entry import LSN, Entry, Kind, Timestamp
+from ..protocol import cbor
+from ..protocol.errors import InvalidValue
 from ..protocol.limits import PATH_CHARS_MAX
 from ..protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
 from ..protocol.values import Value
-from . import system_functions
 from .app import App
 from .arguments import Arguments
 from .attempt import Attempt
@@ -36,12 +34,13 @@ from .cursors import Cursors
 from .determinism.reexecution import Trace, run_twice
 from .endpoint import Endpoint
 from .env import Env
-from .errors import DeploymentPaused, FunctionError, FunctionNotFound, ReturnsValidationError, WrongKind
+from .errors import DeploymentPaused, FunctionError, ReturnsValidationError, WrongKind
 from .executions import Executions
 from .failures import REQUEST_ID_BYTES, Failure, failure_of, request_id
 from .functions import FunctionKind
 from .journal import Pages
 from .limits import COMMIT_ATTEMPTS_MAX
+from .lookup import reachable
 from .nested_calls import NestedCalls
 from .overlay import Overlay
 from .pause import is_paused
@@ -50,13 +49,11 @@ from .system_writes import SystemHandler, Written, system_endpoint
 from .table_codec import TableCodec
 from .transaction import Transaction
 from .usage import FULL, TransactionLimits, Usage
-from .version import ENGINE_VERSION
 
 T = TypeVar("T")
 
 logger = logging.getLogger("relive")
 
-DIGEST_BYTES = 16
 CLOCK_STEP_NS = 1_000
 """Between one commit and the next function at least: creation times tell no less than 1/4 µs apart."""
 
@@ -161,27 +158,39 @@ class Executor:
         self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments, request: Request, id: str
     ) -> Outcome:
         """Raises Conflict if its reads changed underneath it again and again."""
-        encoded_arguments = cbor.encode(arguments.value)
+        args = cbor.encode(arguments.value)
+        value, lsn, ts = self.transact(
+            attempt,
+            lambda: self.run(attempt, endpoint, arguments),
+            lambda value: self.commit_of(attempt, args, value, request, id),
+        )
+        return Outcome(MutationSuccess(value, ts, attempt.lines()), lsn)
+
+    def transact(
+        self, attempt: Attempt, run: Callable[[], T], commit: Callable[[T], Commit]
+    ) -> tuple[T, LSN, Timestamp]:
+        """Run and commit; again, with another snapshot, clock and seed, if what was read has changed.
+
+        What ``run`` gave at last, and the entry as of which.  Raises Conflict when it has changed
+        again and again.
+        """
         for left in reversed(range(COMMIT_ATTEMPTS_MAX)):
-            value = self.run(attempt, endpoint, arguments)
+            value = run()
             assert attempt.transaction is not None
             if not attempt.transaction.overlay.staged:
                 # Nothing was written, so nothing can conflict: it happened as of its snapshot.
                 snapshot = attempt.transaction.snapshot
-                return Outcome(MutationSuccess(value, self.ts_of(snapshot), attempt.lines()), snapshot)
+                return value, snapshot, self.ts_of(snapshot)
             try:
-                committed = self.runtime.commit(
-                    self.commit_of(attempt, endpoint, encoded_arguments, value, request, id)
-                )
+                committed = self.runtime.commit(commit(value))
+                return value, committed.lsn, committed.ts
             except Conflict as conflict:
                 what = "run again" if left else "queued to run alone"
-                logger.info("%s; %s (request %s)", conflict, what, id)
+                logger.info("%s; %s (request %s)", conflict, what, attempt.request_id)
                 self.conflicts += 1
                 if not left:
                     raise
                 self.runtime.catch_up()
-            else:
-                return Outcome(MutationSuccess(value, committed.ts, attempt.lines()), committed.lsn)
         raise AssertionError("unreachable")
 
     def write(
@@ -195,26 +204,19 @@ class Executor:
         """
         started_ns, id = self.env.clock_ns(), id if id is not None else self.fresh_request_id()
         attempt, endpoint = self.prepare_write(id), system_endpoint(name, handler)
-        for left in reversed(range(COMMIT_ATTEMPTS_MAX)):
+        request, encoded = Request(cause, None, 0), cbor.encode(args)
+
+        def run() -> T:
             value: T = attempt.drive(endpoint, dict)  # type: ignore[assignment]
-            assert attempt.transaction is not None
-            if not attempt.transaction.overlay.staged:
-                return Written(value, self.runtime.tail.head)
-            request = Request(cause, None, 0)
-            commit = self.commit_of(attempt, endpoint, cbor.encode(args), b"null", request, id)
-            try:
-                committed = self.runtime.commit(evolve(commit, kind=Kind.SYSTEM))
-            except Conflict:
-                if not left:
-                    raise
-                self.runtime.catch_up()
-            else:
-                used, lines = attempt.used(), attempt.lines()
-                self.executions.record(
-                    started_ns, name, "system", cause, id, log_lines=lines, lsn=committed.lsn, used=used
-                )
-                return Written(value, committed.lsn)
-        raise AssertionError("unreachable")
+            return value
+
+        value, lsn, _ = self.transact(
+            attempt, run, lambda value: evolve(self.commit_of(attempt, encoded, b"null", request, id), kind=Kind.SYSTEM)
+        )
+        if attempt.wrote():
+            used, lines = attempt.used(), attempt.lines()
+            self.executions.record(started_ns, name, "system", cause, id, log_lines=lines, lsn=lsn, used=used)
+        return Written(value, lsn)
 
     def rehearse(self, name: str, handler: SystemHandler[T]) -> T:
         """Run a handler of the system and write nothing.  Raises what it raises."""
@@ -226,36 +228,9 @@ class Executor:
             "mutation", lambda: Transaction.at_head(self.runtime.tables, Pages(self.cursors), self.limits), id
         )
 
-    def commit_of(
-        self, attempt: Attempt, endpoint: Endpoint, arguments: bytes, value: bytes, request: Request, id: str
-    ) -> Commit:
-        transaction, mutation, run = attempt.transaction, attempt.mutation, attempt.run
-        assert transaction is not None
-        assert mutation is not None
-        assert run is not None
-        return Commit(
-            kind=Kind.MUTATION,
-            cause=Cause(request.cause, id, BEFORE_FIRST),
-            function=endpoint.path,
-            code=self.app.code,
-            engine=ENGINE_VERSION,
-            args=arguments,
-            identity=None,
-            clock=Timestamp(run.clock_ns),
-            seed=run.seed,
-            snapshot=transaction.snapshot,
-            reads=transaction.reads(),
-            changes=transaction.changes(),
-            documents=mutation.documents(),
-            merges=mutation.commit_merges() if mutation.merges else NO_MERGES,
-            stamps=mutation.commit_stamps() if mutation.stamps else NO_STAMPS,
-            result_digest=blake2b(value, digest_size=DIGEST_BYTES).digest(),
-            result=value if request.session is not None else None,
-            logs=attempt.lines(),
-            session=request.session,
-            request=request.request if request.session is not None else None,
-            now=Timestamp(max(self.env.clock_ns(), mutation.newest_ns())),
-        )
+    def commit_of(self, attempt: Attempt, args: bytes, value: bytes, request: Request, id: str) -> Commit:
+        """What the attempt asks to be an entry; ``args`` as CBOR, ``value`` its result as JSON."""
+        return attempt.commit(self.app.code, args, value, request, id, self.env.clock_ns())
 
     def run(self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments) -> bytes:
         """The result as JSON.  Raises what the handler raises, and Irreproducible if it is run twice
@@ -329,20 +304,9 @@ class Executor:
         now_ns, id = self.env.clock_ns(), self.fresh_request_id()
         self.executions.record(now_ns, path, "query", "client", id, error=error, cached=True)
 
-    def reachable(self, call: Call) -> Endpoint:
-        """The function that the call names, if the caller may know of it.  Raises FunctionNotFound."""
-        try:
-            path = str(paths.parse(call.path))
-        except InvalidPath:
-            raise FunctionNotFound(call.path) from None
-        endpoint = self.app.endpoints.get(path) or system_functions.ENDPOINTS.get(path)
-        if endpoint is None or not (endpoint.public or call.admin):
-            raise FunctionNotFound(path.removesuffix(":default"))
-        return endpoint
-
     def find(self, call: Call, kind: str) -> Endpoint:
-        """Raises FunctionNotFound or WrongKind."""
-        endpoint = self.reachable(call)
+        """Raises FunctionNotFound, DeploymentPaused, WrongKind."""
+        endpoint = reachable(self.app, call)
         if is_paused(self.runtime.tables) and endpoint.path in self.app.endpoints:
             raise DeploymentPaused()
         if endpoint.kind != kind:
@@ -351,7 +315,7 @@ class Executor:
 
     def kind_of(self, call: Call) -> FunctionKind:
         """Raises FunctionNotFound."""
-        return self.reachable(call).kind
+        return reachable(self.app, call).kind
 
     def refuse_action(self, call: Call, request: Request) -> FunctionFailure:
         """What a client is told that asks for an action: there are none, or it is something else."""

@@ -20,8 +20,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from ..protocol import paths
-from ..protocol.errors import InvalidPath, InvalidValue
+from ..protocol.errors import InvalidValue
 from ..protocol.values import Value
 from .app import App
 from .context import MutationCtx, QueryCtx
@@ -29,6 +28,7 @@ from .documents import to_value
 from .endpoint import Endpoint
 from .errors import ArgumentValidationError, FunctionNotFound, LimitReached, WrongKind
 from .limits import CALL_DEPTH_MAX
+from .lookup import named
 from .meta import DeploymentMetadata, FunctionMetadata, Visibility
 from .mutation_run import MutationRun
 from .overlay import Overlay
@@ -92,13 +92,7 @@ class NestedCalls:
 
     def find(self, function: object, kind: str) -> Endpoint:
         """Raises FunctionNotFound, WrongKind."""
-        if isinstance(function, str):
-            try:
-                endpoint = self.app.endpoints.get(str(paths.parse(function)))
-            except InvalidPath:
-                endpoint = None
-        else:
-            endpoint = self.app.endpoint_of(function)
+        endpoint = named(self.app, function) if isinstance(function, str) else self.app.endpoint_of(function)
         if endpoint is None:
             name = function if isinstance(function, str) else getattr(function, "__name__", repr(function))
             raise FunctionNotFound(name)

@@ -105,8 +105,7 @@ class Bench:
         return Ran(result, attempt.transaction, attempt)
 
     def commit_of(self, ran: Ran) -> Commit:
-        endpoint = endpoint_for(MutationFunction(nothing, public=True))
-        return self.executor.commit_of(ran.attempt, endpoint, b"\xa0", b"null", Request("cli", None, 0), "id")
+        return self.executor.commit_of(ran.attempt, b"\xa0", b"null", Request("cli", None, 0), "id")
 
     def write(self, handler: Callable[[MutationCtx], Awaitable[R]]) -> R:
         """Run a handler and commit what it wrote."""
@@ -161,10 +160,6 @@ class Bench:
     def check(self) -> None:
         self.database.runtime.tables.check()
         self.database.runtime.committer.check()
-
-
-async def nothing(ctx: MutationCtx) -> None:
-    """A handler that does nothing."""
 
 
 class NoArguments(msgspec.Struct):

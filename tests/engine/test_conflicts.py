@@ -67,10 +67,10 @@ class Rivalled(Replica):
     """A replica that others always come before."""
 
     before_commit: Callable[[], None] = staticmethod(lambda: None)
-    asked: list[Commit] = []
+    asked: tuple[Commit, ...] = ()
 
     def commit(self, request: Commit) -> Answer:
-        self.asked = [*self.asked, request]
+        self.asked = (*self.asked, request)
         self.before_commit()
         return super().commit(request)
 

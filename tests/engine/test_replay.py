@@ -18,14 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.tables import Tables
 from relive.engine.app import App
-from relive.engine.attempt import Attempt
+from relive.engine.attempt import DIGEST_BYTES, Attempt
 from relive.engine.catalog import Catalog
 from relive.engine.codecs import codecs_of, definer
 from relive.engine.context import MutationCtx
 from relive.engine.determinism.gate import Run
 from relive.engine.env import Env
 from relive.engine.errors import ApplicationError
-from relive.engine.executor import DIGEST_BYTES
 from relive.engine.functions import AnyFunction, mutation
 from relive.engine.nested_calls import NestedCalls
 from relive.engine.results import encode_result
