@@ -23,6 +23,7 @@ from attrs import Factory, define
 from ..log.entry import BEFORE_FIRST, LSN, IndexName, KeyRange
 from .intervals import Intervals, bounds
 from .tail import Committed, Tail
+from .version import Change
 
 K = TypeVar("K", bound=Hashable)
 """What makes two queries the same: function, arguments, and who asks as far as it matters."""
@@ -80,8 +81,12 @@ class Subscriptions(Generic[K, R, W]):
     def apply(self, committed: Committed) -> tuple[W, ...]:
         assert committed.entry.lsn == self.position + 1, (committed.entry.lsn, self.position)
         self.position = committed.entry.lsn
+        return self.invalidate([self.queries[key] for key in self.touched(committed.changes)])
+
+    def touched(self, changes: Iterable[Change]) -> dict[K, None]:
+        """Live queries, stale or not, that have read what the changes change; each once."""
         hit: dict[K, None] = {}
-        for change in committed.changes:
+        for change in changes:
             for name, old, new in change.keys:
                 intervals = self.intervals.get(name)
                 if intervals is not None:
@@ -91,7 +96,7 @@ class Subscriptions(Generic[K, R, W]):
                         hit.update(intervals.stab(new))
                 if old != new and name in self.counted:
                     hit.update(self.counted[name].crossed(old, new))
-        return self.invalidate([self.queries[key] for key in hit]) if hit else ()
+        return hit
 
     def invalidate(self, queries: Iterable[LiveQuery[K, R, W]]) -> tuple[W, ...]:
         woken: list[W] = []

@@ -167,13 +167,12 @@ class DatabaseWriter(DatabaseReader):
         if table is None or old is None:
             raise DocumentMissing("merge", id)
         codec, _ = self._writable(table)
-        stored = {codec.stored_name(old.document, name): operation for name, operation in operations.items()}
-        for name, operation in stored.items():
-            if name in ("_id", "_creationTime"):
-                raise DocumentInvalid(table, f"`{name}` belongs to the database and cannot be changed")
-            if not isinstance(operation, Operation):
-                raise TypeError(f"merge({name}=...) takes an operation, as increment(1); patch() sets a value")
-        self._run.merge(codec, old, stored)
+        try:
+            self._run.merge(codec, old, stored_operations(codec, old.document, operations))
+        except Exception:
+            # That it cannot be done is something that was seen.
+            self._run.transaction.points[table, id] = None
+            raise
 
     async def delete(self, id: Id[Any], /) -> None:
         """Remove a document.  Raises DocumentMissing if there is none."""
@@ -242,6 +241,17 @@ def stamps_of(codec: TableCodec, document: object, given: object) -> tuple[str, 
     """Stored names of the fields that get the timestamp of the commit."""
     waiting = placeholders(given)
     return tuple(codec.stored_name(document, name) for name in waiting) if waiting else ()
+
+
+def stored_operations(codec: TableCodec, document: object, operations: Mapping[str, Any]) -> dict[str, Operation]:
+    """By stored name.  Raises DocumentInvalid, TypeError."""
+    stored = {codec.stored_name(document, name): operation for name, operation in operations.items()}
+    for name, operation in stored.items():
+        if name in ("_id", "_creationTime"):
+            raise DocumentInvalid(codec.name, f"`{name}` belongs to the database and cannot be changed")
+        if not isinstance(operation, Operation):
+            raise TypeError(f"merge({name}=...) takes an operation, as increment(1); patch() sets a value")
+    return stored
 
 
 def stored_value(table: str, item: object, path: str) -> Value:

@@ -135,12 +135,21 @@ class MutationRun(QueryRun):
             raise DocumentInvalid(codec.name, str(error)) from None
         version = codec.make(value)
         changed = not equal(codec.fields(version), codec.fields(old))
-        untouched = key not in self.transaction.points and (key not in self.transaction.overlay.staged or before)
+        transaction = self.transaction
+        untouched = key not in transaction.points and (
+            # A scan may have come upon what a merge before made of it, and only what is left in the end is compared.
+            not transaction.has_scanned(codec.name) if before else key not in transaction.overlay.staged
+        )
+        stamps, stored = self.stamps.get(key, ()), self.stored(*key)
+        if changed and not stamps and stored is not None and stored is not old:
+            changed = not equal(codec.fields(version), codec.fields(stored))
+            if not changed:
+                self.forget(*key)  # Back to what it was before this transaction.
         if not changed or not untouched:
             # That nothing changes, too, is something that was seen.
             self.transaction.points[key] = None
         if changed:
-            self.write(codec.name, old.id, version, value, self.stamps.get(key, ()))
+            self.write(codec.name, old.id, version, value, stamps)
             if untouched:
                 self.merges[key] = (*before, operations)
 
@@ -172,6 +181,8 @@ class MutationRun(QueryRun):
         while len(self.befores) > savepoint.writes:
             before = self.befores.pop()
             key = (before.table, before.id)
+            if key in self.merges:
+                self.transaction.points[key] = None  # That the operations could be done is something that was seen.
             stored = overlay.tables.get(*key)
             overlay.stage(*key, stored if before.change is None else before.change.new)
             restore(self.values, key, before.value)

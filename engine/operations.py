@@ -57,9 +57,10 @@ class Extreme(Operation):
     def apply(self, held: Value | None, *, missing: bool) -> object:
         if missing:
             return self.value
-        assert held is not None or not missing
-        wins = compare(self.value, held) > 0 if self.greater else compare(self.value, held) < 0
-        return self.value if wins else held
+        # As in increment(), Python's own int will do for an Int64: by kind every number is greater than it.
+        value = Int64(self.value) if type(held) is Int64 and type(self.value) is int else self.value
+        wins = compare(value, held) > 0 if self.greater else compare(value, held) < 0
+        return value if wins else held
 
 
 @frozen

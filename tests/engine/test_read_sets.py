@@ -18,6 +18,7 @@ from relive.actors.validation import overlap
 from relive.engine.context import MutationCtx, QueryCtx
 from relive.engine.schema import Document
 from relive.log.entry import IndexName, KeyRange
+from relive.protocol import ids
 from relive.protocol.order import sort_key
 
 from .bench import Bench, bench_of
@@ -232,16 +233,39 @@ def test_a_whole_table_is_read_by_creation_time() -> None:
     assert reads_of(bench, handler) == (KeyRange(IndexName("rows", BY_CREATION_TIME), b"", None),)
 
 
-def test_looking_for_a_table_in_vain_is_a_read_of_all_tables() -> None:
+def test_reading_a_table_that_is_not_there_depends_on_its_first_document_and_on_no_other_table() -> None:
     bench, _ = rows_of()
 
     async def handler(ctx: MutationCtx) -> None:
         assert await ctx.db.query("imports").collect() == []
 
+    async def create_others(ctx: MutationCtx) -> None:
+        await ctx.db.insert("others", {})
+
+    async def create_imports(ctx: MutationCtx) -> None:
+        await ctx.db.insert("imports", {})
+
+    reads = reads_of(bench, handler)
+    head = bench.database.runtime.tail.head
+    bench.write(create_others)
+    bench.write(create_imports)
+
+    others, imports = bench.database.runtime.tail.after(head)
+    assert overlap(reads, others) is None
+    assert overlap(reads, imports) is not None
+
+
+def test_an_id_of_no_table_is_looked_for_in_the_list_of_all_tables() -> None:
+    bench, _ = rows_of()
+    id: Any = ids.encode(bench.database.catalog.next_number(), bytes(16))
+
+    async def handler(ctx: MutationCtx) -> None:
+        assert await ctx.db.get(id) is None
+
     async def create(ctx: MutationCtx) -> None:
         await ctx.db.insert("imports", {})
 
-    reads = tuple(read for read in reads_of(bench, handler) if read.index.table == "_tables")
+    reads = reads_of(bench, handler)
     head = bench.database.runtime.tail.head
     bench.write(create)
 
