@@ -14,11 +14,11 @@ from pathlib import Path
 from time import perf_counter
 
 import trio
-from relive.engine.app import load_app
-from relive.engine.calls import Call, Request
+from relive.engine.application.app import load_app
 from relive.engine.database import Database
 from relive.engine.determinism import driver
 from relive.engine.env import real_env
+from relive.engine.execution.calls import Call, Request
 from relive.log.entry import LSN
 from relive.log.memory import MemoryStorage
 from relive.log.storage import FolderStorage, Storage

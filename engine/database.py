@@ -23,24 +23,24 @@ from ..log.entry import BEFORE_FIRST, LSN, Timestamp
 from ..log.errors import LogTooShort
 from ..log.log import Log
 from ..log.storage import Storage
-from .app import App
-from .app_changes import AppChanges
-from .attempt import SEED_BYTES
-from .catalog import Catalog
-from .codecs import codecs_of, definer
-from .deploy import Deploy, Deployed, Offenders, deployed_app, deployment_of, record_of
+from .application.app import App
+from .application.codecs import codecs_of, definer
+from .data.catalog import Catalog
+from .data.table_codec import TableCodec
+from .deployment.app_changes import AppChanges
+from .deployment.deploy import Deploy, Deployed, Offenders, deployed_app, deployment_of, record_of
+from .deployment.migrations import Migrations
+from .deployment.rebuild import Discards, Rebuild
 from .determinism.gate import Run
 from .env import Env
 from .errors import DeployUnderWay, TooLongAgo
-from .executor import Executor
-from .live_queries import LiveQueries
+from .execution.attempt import SEED_BYTES
+from .execution.executor import Executor
+from .execution.live_queries import LiveQueries
 from .log_thread import LogThread
-from .migrations import Migrations
-from .mutation_run import MutationRun
-from .overlay import Overlay
-from .rebuild import Discards, Rebuild
-from .table_codec import TableCodec
-from .transaction import Transaction
+from .transactions.mutation_run import MutationRun
+from .transactions.overlay import Overlay
+from .transactions.transaction import Transaction
 
 DEPLOYMENT_BYTES = 16
 

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
-from relive.engine.app import load_app
+from relive.engine.application.app import load_app
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..app import App
+from ..application.app import App
 from .functions import api_types
 from .tables import data_model_types
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator
 
-from ..endpoint import Endpoint
+from ..application.endpoint import Endpoint
 from .types import Side, TypeWriter, quoted
 
 IMPORTS = """\

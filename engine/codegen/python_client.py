@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..app import App, TableClass
-from ..endpoint import Endpoint
-from ..shapes import Shape, UnionOf
+from ..application.app import App, TableClass
+from ..application.endpoint import Endpoint
+from ..data.shapes import Shape, UnionOf
 from .functions import Tree, add
 from .python_types import PythonTypes, capitalized, identifier, may_be_missing, quoted
 from .python_values import WRITE, PythonValues, function

@@ -14,7 +14,7 @@ from typing import assert_never
 
 from attrs import Factory, define
 
-from ..shapes import (
+from ..data.shapes import (
     ArrayOf,
     Field,
     IdOf,

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from attrs import Factory, define
 
-from ..shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf, whole
+from ..data.shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf, whole
 from .python_types import PythonTypes, is_tag, keeps_int64, may_be_missing, python_names, quoted, source
 from .types import Side
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ..app import TableClass
-from ..index_fields import table_indexes
-from ..shapes import ObjectOf, RecordOf, Shape, UnionOf
+from ..application.app import TableClass
+from ..data.index_fields import table_indexes
+from ..data.shapes import ObjectOf, RecordOf, Shape, UnionOf
 from .types import Side, TypeWriter, fields_of, quoted
 
 IMPORTS = """\

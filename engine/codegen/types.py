@@ -12,7 +12,7 @@ from typing import assert_never
 
 from attrs import Factory, define
 
-from ..shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf, whole
+from ..data.shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf, whole
 
 SCALARS = {
     "any": "any",

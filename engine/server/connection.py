@@ -36,10 +36,10 @@ from ...protocol.results import QueryResult
 from ...protocol.server_session import ServerSession
 from ...protocol.wire import decode_client, encode_server
 from ..admin_key import AdminKey
-from ..calls import Call, path_of
-from ..calls import Request as MutationRequest
 from ..database import Database
-from ..live_queries import LiveQueries, QueryKey
+from ..execution.calls import Call, path_of
+from ..execution.calls import Request as MutationRequest
+from ..execution.live_queries import LiveQueries, QueryKey
 from .access import NO_AUTH_PROVIDER, WRONG_KEY
 
 Watcher = tuple["Connection", int]

@@ -27,10 +27,10 @@ from ...actors.errors import WritesRefused
 from ...log.entry import BEFORE_FIRST, LSN
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import ReliveError
-from ..app import load_bundle_gently
-from ..bundle import bundle_of
+from ..application.app import load_bundle_gently
+from ..application.bundle import bundle_of
 from ..database import Database
-from ..deploy import Deploy, Deployed
+from ..deployment.deploy import Deploy, Deployed
 from ..errors import AppInvalid, DeployInterrupted, DeployUnderWay, SchemaMismatch
 from ..limits import BUNDLE_BYTES_MAX
 from .access import Access

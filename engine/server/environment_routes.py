@@ -18,7 +18,7 @@ from starlette.routing import Route
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.values import Value
 from ..database import Database
-from ..environment_changes import EnvironmentChange, change_environment, values_of
+from ..deployment.environment_changes import EnvironmentChange, change_environment, values_of
 from ..errors import EnvironmentVariableInvalid
 from .access import Access, cause_of
 from .bodies import answer, bad_body, json_body

@@ -23,10 +23,10 @@ from ...protocol import json, paths, timestamps
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import InvalidValue
 from ...protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
-from ..calls import Call, Outcome, path_of
-from ..calls import Request as MutationRequest
 from ..database import Database
 from ..errors import FunctionNotFound
+from ..execution.calls import Call, Outcome, path_of
+from ..execution.calls import Request as MutationRequest
 from .access import KEY_NEEDED, Access
 from .bodies import answer, bad_body, json_body, raw
 from .formats import FORMATS, default_format_of, failure_json, success_json

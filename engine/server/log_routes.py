@@ -26,8 +26,8 @@ from ...protocol.client_version import parse_client_version
 from ...protocol.close import ErrorClass, Refused
 from ..database import Database
 from ..determinism.gate import CUT_OFF
-from ..executions import Execution
-from ..failures import request_id
+from ..execution.executions import Execution
+from ..execution.failures import request_id
 from ..limits import LOG_POLL_S_MAX
 from .access import Access
 from .bodies import raw

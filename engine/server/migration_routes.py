@@ -21,15 +21,15 @@ from ...protocol import json
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import ReliveError
 from ...protocol.paths import parse
+from ..application.functions import MigrationFunction
+from ..data.system_tables import MigrationRow
 from ..database import Database
+from ..deployment.migrations import Migrations, migration_of
+from ..deployment.rehearsals import Rehearsal
 from ..determinism.real import real_monotonic_ns
 from ..errors import MigrationRefused, MigrationUnknown
-from ..functions import MigrationFunction
+from ..execution.system_writes import Written
 from ..limits import MIGRATION_BATCH_MAX
-from ..migrations import Migrations, migration_of
-from ..rehearsals import Rehearsal
-from ..system_tables import MigrationRow
-from ..system_writes import Written
 from .access import Access, cause_of
 from .bodies import answer, bad_body, json_body
 from .lines import Lines, Tell

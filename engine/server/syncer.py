@@ -13,7 +13,7 @@ from attrs import Factory, define
 
 from ..database import Database
 from ..determinism.real import real_monotonic_ns
-from ..live_queries import LiveQueries
+from ..execution.live_queries import LiveQueries
 from .connection import Connection, Watcher
 
 SLICE_NS = 2_000_000

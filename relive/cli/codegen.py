@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..engine.app import App, load_app
+from ..engine.application.app import App, load_app
 from ..engine.codegen import files
 from ..engine.codegen.python_client import python_client
 from .options import app_argument, folder_type, json_option, traceback_option

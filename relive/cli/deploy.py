@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..engine.app import App, load_app
+from ..engine.application.app import App, load_app
 from .administration import Tree, ask_lines, server_command
 from .errors import DeployFailed, DeployRefused, ServerUnreachable
 from .options import app_argument

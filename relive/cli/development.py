@@ -11,12 +11,12 @@ from attrs import define
 from watchfiles import Change, awatch
 
 from ..actors.errors import CommitterFailed
-from ..engine.app import App
-from ..engine.bundle import belongs
+from ..engine.application.app import App
+from ..engine.application.bundle import belongs
 from ..engine.codegen import files
 from ..engine.database import Database
-from ..engine.executions import Executions
-from ..engine.reloader import Reloader
+from ..engine.deployment.reloader import Reloader
+from ..engine.execution.executions import Executions
 from ..engine.server.log_routes import entry_of
 from ..protocol.errors import ReliveError
 from .execution_text import lines_of

@@ -10,7 +10,7 @@ from uuid import UUID
 from rich.table import Table
 from rich.text import Text
 
-from ..engine.system_tables import EnvironmentVariable
+from ..engine.data.system_tables import EnvironmentVariable
 from ..log.entry import Entry, Kind, Write
 from ..protocol import cbor, json
 from ..protocol.values import Value

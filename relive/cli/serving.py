@@ -21,7 +21,7 @@ import trio
 from attrs import frozen
 
 from ..engine import limits
-from ..engine.app import App, load_app
+from ..engine.application.app import App, load_app
 from ..engine.data_folder import DataFolder
 from ..engine.database import Database
 from ..engine.determinism import driver, gate

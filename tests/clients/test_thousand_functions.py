@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from relive.engine.app import load_app
+from relive.engine.application.app import load_app
+from relive.engine.application.spec import deployment_record
 from relive.engine.codegen import files
 from relive.engine.codegen.python_client import python_client
-from relive.engine.spec import deployment_record
 
 from .typescript import compile_uses, write_app
 

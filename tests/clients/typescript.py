@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from relive.engine.app import load_app
+from relive.engine.application.app import load_app
 from relive.engine.codegen import files
 
 WEB = Path(__file__).parents[2] / "examples" / "chat" / "web"

@@ -14,21 +14,21 @@ import msgspec
 import trio
 from attrs import define, field, frozen
 from relive.actors.messages import Commit
-from relive.engine.app import App, TableClass
-from relive.engine.attempt import Attempt
-from relive.engine.bundle import Bundle
-from relive.engine.calls import Call, Outcome, Request
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.app import App, TableClass
+from relive.engine.application.bundle import Bundle
+from relive.engine.application.endpoint import Endpoint, endpoint_of
+from relive.engine.application.functions import AnyFunction, MutationFunction, QueryFunction
+from relive.engine.data.schema import Document
+from relive.engine.data.shapes import ANY, ObjectOf
 from relive.engine.database import Database
-from relive.engine.deploy import Deployed
-from relive.engine.endpoint import Endpoint, endpoint_of
+from relive.engine.deployment.deploy import Deployed
 from relive.engine.env import Env
-from relive.engine.executor import Executor
-from relive.engine.functions import AnyFunction, MutationFunction, QueryFunction
-from relive.engine.overlay import Overlay
-from relive.engine.schema import Document
-from relive.engine.shapes import ANY, ObjectOf
-from relive.engine.transaction import Transaction
+from relive.engine.execution.attempt import Attempt
+from relive.engine.execution.calls import Call, Outcome, Request
+from relive.engine.execution.executor import Executor
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.overlay import Overlay
+from relive.engine.transactions.transaction import Transaction
 from relive.log.entry import LSN, Entry, KeyRange
 from relive.log.memory import MemoryStorage
 from relive.protocol import json

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.functions import AnyFunction, migration, mutation, query
-from relive.engine.schema import Document, field
-from relive.engine.system_tables import MigrationRow
+from relive.engine.application.functions import AnyFunction, migration, mutation, query
+from relive.engine.data.schema import Document, field
+from relive.engine.data.system_tables import MigrationRow
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 
 from .bench import Bench, app_of, open_bench
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from attrs import frozen
 from hypothesis import strategies as st
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.range_query import Query
-from relive.engine.schema import UNSET, Document, Int64, field, index
+from relive.engine.data.schema import UNSET, Document, Int64, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.range_query import Query
 from relive.protocol import order
 from relive.protocol.values import NAN
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from relive.engine.app import App, load_app
+from relive.engine.application.app import App, load_app
 from relive.engine.errors import AppInvalid
 
 from .bench import failure_of, open_bench, text_of, value_of

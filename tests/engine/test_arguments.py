@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document
 from relive.engine.determinism.errors import NeedImport
-from relive.engine.functions import mutation, query
-from relive.engine.schema import Document
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.protocol import cbor
 
 from .bench import Bench, bench_of, value_of

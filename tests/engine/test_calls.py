@@ -6,13 +6,13 @@ import logging
 from typing import Any
 
 import pytest
-from relive.engine.calls import Call, Request
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.functions import internal_mutation, internal_query, mutation, query
+from relive.engine.data.schema import Document, Id, Int64, Record, field, index
 from relive.engine.errors import ApplicationError
-from relive.engine.functions import internal_mutation, internal_query, mutation, query
+from relive.engine.execution.calls import Call, Request
 from relive.engine.limits import COMMIT_ATTEMPTS_MAX
-from relive.engine.schema import Document, Id, Int64, Record, field, index
-from relive.engine.usage import TransactionLimits
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.usage import TransactionLimits
 from relive.protocol import limits as protocol_limits
 from relive.protocol.results import MutationSuccess
 
@@ -305,7 +305,7 @@ def test_ids_of_other_tables_are_refused_in_arguments() -> None:
 
 
 def test_arguments_have_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relive.engine.arguments.ARGS_BYTES_MAX", 100)
+    monkeypatch.setattr("relive.engine.execution.arguments.ARGS_BYTES_MAX", 100)
 
     assert "a call takes at most 100" in text_of(bench().query("app:echo", text="x" * 100))
 

@@ -6,11 +6,11 @@ import contextlib
 from typing import Any
 
 import pytest
-from relive.engine.commit_timestamp import COMMIT_TIMESTAMP
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, Id, Int64, field, index
 from relive.engine.errors import ApplicationError
-from relive.engine.functions import mutation, query
-from relive.engine.schema import Document, Id, Int64, field, index
+from relive.engine.transactions.commit_timestamp import COMMIT_TIMESTAMP
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.protocol import cbor
 
 from .bench import Bench, bench_of, text_of, value_of

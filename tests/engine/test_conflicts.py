@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.messages import Answer, Commit
-from relive.engine.calls import Call, Outcome, Request
-from relive.engine.catalog import Catalog
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.executor import Executor
-from relive.engine.functions import mutation, query
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.catalog import Catalog
+from relive.engine.data.schema import Document, Id, field, index
+from relive.engine.execution.calls import Call, Outcome, Request
+from relive.engine.execution.executor import Executor
 from relive.engine.limits import COMMIT_ATTEMPTS_MAX
-from relive.engine.operations import increment
-from relive.engine.schema import Document, Id, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.operations import increment
 
 from ..actors.replica import Replica
 from .bench import SECRET, Bench, bench_of, value_of

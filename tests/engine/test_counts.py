@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.index import Index
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.functions import mutation, query
-from relive.engine.live_queries import LiveQueries
-from relive.engine.schema import Document, Id, field, index
-from relive.engine.usage import TransactionLimits
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, Id, field, index
+from relive.engine.execution.calls import Call
+from relive.engine.execution.live_queries import LiveQueries
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.usage import TransactionLimits
 from relive.log.entry import IndexName
 
 from .bench import Bench, bench_of, value_of

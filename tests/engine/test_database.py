@@ -6,9 +6,9 @@ import pytest
 import trio
 from relive.actors.errors import CommitterFailed, WritesRefused
 from relive.actors.runtime import Runtime
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.functions import mutation, query
-from relive.engine.schema import Document
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.log.errors import DiskFull, FolderInUse
 from relive.log.memory import MemoryStorage
 

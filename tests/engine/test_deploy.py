@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.data.schema import Document, Int64, Record, field, index
 from relive.engine.errors import SchemaMismatch, TooLongAgo
-from relive.engine.schema import Document, Int64, Record, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.log.entry import Kind
 from relive.protocol import cbor
 

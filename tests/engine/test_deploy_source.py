@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from relive.engine.app import App, empty_app, load_app, load_bundle, load_bundle_gently
-from relive.engine.bundle import bundle_of
+from relive.engine.application.app import App, empty_app, load_app, load_bundle, load_bundle_gently
+from relive.engine.application.bundle import bundle_of
 from relive.engine.database import Database
+from relive.engine.deployment.reloader import Reloader
 from relive.engine.errors import AppInvalid, DeployUnderWay
 from relive.engine.limits import BUNDLE_BYTES_MAX, MODULE_BYTES_MAX
-from relive.engine.reloader import Reloader
 from relive.log.memory import MemoryStorage
 
 from .bench import Bench, Clock, Entropy, open_bench, text_of, value_of

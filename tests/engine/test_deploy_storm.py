@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.definition import BY_ID
 from relive.actors.tables import Tables
-from relive.engine import rebuild
-from relive.engine.context import MutationCtx
+from relive.engine.data.schema import Document, Id, index
+from relive.engine.data.schema import field as stored_field
+from relive.engine.data.system_tables import TABLES
+from relive.engine.data.table_codec import untyped
 from relive.engine.database import Database
-from relive.engine.deploy import Deploy
+from relive.engine.deployment import rebuild
+from relive.engine.deployment.deploy import Deploy
 from relive.engine.errors import SchemaMismatch
-from relive.engine.schema import Document, Id, index
-from relive.engine.schema import field as stored_field
-from relive.engine.system_tables import TABLES
-from relive.engine.table_codec import untyped
+from relive.engine.transactions.context import MutationCtx
 from relive.log.entry import LSN, Kind
 
 from .bench import Bench, app_of, open_bench

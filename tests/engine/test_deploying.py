@@ -9,13 +9,13 @@ import pytest
 import trio
 from relive.actors.errors import CommitterFailed, WritesRefused
 from relive.actors.version import Version
-from relive.engine import rebuild
-from relive.engine.app import App
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.deploy import Deploy
+from relive.engine.application.app import App
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, Id, field, index
+from relive.engine.deployment import rebuild
+from relive.engine.deployment.deploy import Deploy
 from relive.engine.errors import DeployInterrupted, DeployUnderWay, SchemaMismatch
-from relive.engine.functions import mutation, query
-from relive.engine.schema import Document, Id, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.log.entry import LSN, Kind
 from relive.log.errors import DiskFull
 

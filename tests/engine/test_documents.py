@@ -6,12 +6,10 @@ import copy
 from typing import Any, Literal
 
 import pytest
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.documents import convert, to_value
-from relive.engine.errors import DocumentInvalid
-from relive.engine.indexes import INDEX_FIELDS_MAX
-from relive.engine.read_only import freeze
-from relive.engine.schema import (
+from relive.engine.data.documents import convert, to_value
+from relive.engine.data.indexes import INDEX_FIELDS_MAX
+from relive.engine.data.read_only import freeze
+from relive.engine.data.schema import (
     UNSET,
     Document,
     Id,
@@ -22,6 +20,8 @@ from relive.engine.schema import (
     index,
     table_name,
 )
+from relive.engine.errors import DocumentInvalid
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.protocol.errors import InvalidValue
 
 from .bench import Bench, bench_of

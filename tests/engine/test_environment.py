@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 from relive.actors.errors import Conflict
-from relive.engine import environment_changes, limits
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.environment_changes import EnvironmentChange, change_environment, values_of
+from relive.engine import limits
+from relive.engine.application.functions import AnyFunction, mutation, query
+from relive.engine.data.schema import Document
+from relive.engine.deployment import environment_changes
+from relive.engine.deployment.environment_changes import EnvironmentChange, change_environment, values_of
 from relive.engine.errors import EnvironmentVariableInvalid, EnvironmentVariableMissing
-from relive.engine.functions import AnyFunction, mutation, query
-from relive.engine.schema import Document
+from relive.engine.execution.calls import Call
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.log.entry import Kind
 
 from .bench import Bench, app_of, bench_of, open_bench, text_of, value_of

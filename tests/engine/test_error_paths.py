@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relive.engine.documents import convert
-from relive.engine.schema import Record
+from relive.engine.data.documents import convert
+from relive.engine.data.schema import Record
 from relive.protocol.errors import InvalidValue
 from relive.protocol.values import Value
 

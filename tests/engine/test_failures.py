@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from relive.engine.determinism import limits
 from relive.engine.errors import ApplicationError
-from relive.engine.failures import failure_of
+from relive.engine.execution.failures import failure_of
 from relive.protocol.limits import ERROR_TEXT_CHARS_MAX
 
 FOLDER = Path(__file__).parent

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive.engine.app import load_app
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.app import load_app
+from relive.engine.application.spec import tables_spec
+from relive.engine.data.schema import UNSET, Document, Int64, Record, Unset, field, index, nested
 from relive.engine.errors import AppInvalid, IndexStaged, IndexUnknown
-from relive.engine.range_query import Query
-from relive.engine.schema import UNSET, Document, Int64, Record, Unset, field, index, nested
-from relive.engine.spec import tables_spec
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.range_query import Query
 
 from .bench import Bench, app_of, bench_of
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.subscriptions import Subscriptions
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.functions import mutation, query
-from relive.engine.live_queries import LiveQueries, QueryKey
-from relive.engine.schema import Document, field, index
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, field, index
+from relive.engine.execution.calls import Call
+from relive.engine.execution.live_queries import LiveQueries, QueryKey
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 
 from .bench import Bench, app_of, bench_of, failure_of, value_of
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive.engine.app import App, load_app
+from relive.engine.application.app import App, load_app
+from relive.engine.application.spec import tables_spec
+from relive.engine.data.schema import Document
 from relive.engine.database import Database
-from relive.engine.database_access import DatabaseWriter
 from relive.engine.env import real_env
 from relive.engine.errors import AppInvalid, TableUnknown
-from relive.engine.schema import Document
-from relive.engine.spec import tables_spec
-from relive.engine.transaction import Transaction
+from relive.engine.transactions.database_access import DatabaseWriter
+from relive.engine.transactions.transaction import Transaction
 from relive.log.memory import MemoryStorage
 
 HEADER = "from __future__ import annotations\nfrom relive import *\n"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.errors import Conflict
-from relive.engine.context import MutationCtx
+from relive.engine.data.schema import UNSET, Document, Id, Int64, Unset, field, index
 from relive.engine.errors import DocumentInvalid, DocumentMissing
-from relive.engine.operations import append, increment, maximum, minimum
-from relive.engine.schema import UNSET, Document, Id, Int64, Unset, field, index
+from relive.engine.transactions.context import MutationCtx
+from relive.engine.transactions.operations import append, increment, maximum, minimum
 from relive.protocol import cbor
 
 from .bench import Bench, bench_of

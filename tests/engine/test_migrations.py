@@ -8,16 +8,16 @@ import pytest
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relive.engine.application.endpoint import endpoint_of
+from relive.engine.application.functions import MigrationFunction, migration
+from relive.engine.application.spec import functions_spec
 from relive.engine.codegen.functions import api_types
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.endpoint import endpoint_of
+from relive.engine.data.schema import UNSET, Document, Unset
+from relive.engine.data.system_tables import MigrationRow
+from relive.engine.deployment.rehearsals import Rehearsal
 from relive.engine.errors import AppInvalid, MigrationRefused, MigrationUnknown, SchemaMismatch
-from relive.engine.functions import MigrationFunction, migration
-from relive.engine.rehearsals import Rehearsal
-from relive.engine.schema import UNSET, Document, Unset
-from relive.engine.spec import functions_spec
-from relive.engine.system_tables import MigrationRow
-from relive.engine.usage import FULL
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.usage import FULL
 from relive.log.entry import Kind
 from relive.protocol import cbor
 

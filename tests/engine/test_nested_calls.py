@@ -6,12 +6,12 @@ import contextlib
 from typing import Any, cast
 
 import pytest
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.functions import internal_mutation, internal_query, mutation, query
+from relive.engine.data.schema import Document, Id, Record, field, index
 from relive.engine.errors import ApplicationError, LimitReached
-from relive.engine.functions import internal_mutation, internal_query, mutation, query
 from relive.engine.limits import CALL_DEPTH_MAX
-from relive.engine.schema import Document, Id, Record, field, index
-from relive.engine.usage import TransactionLimits
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.usage import TransactionLimits
 
 from .bench import Bench, bench_of, text_of, value_of
 

@@ -10,13 +10,13 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.functions import mutation, query
-from relive.engine.pagination import Page, PaginationOptions
-from relive.engine.schema import Document, Id, Record, index
-from relive.engine.schema import field as stored
-from relive.engine.usage import TransactionLimits
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, Id, Record, index
+from relive.engine.data.schema import field as stored
+from relive.engine.execution.calls import Call
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.pagination import Page, PaginationOptions
+from relive.engine.transactions.usage import TransactionLimits
 from relive.protocol.results import QueryFailure, QuerySuccess
 
 from .bench import Bench, bench_of, failure_of, text_of, value_of

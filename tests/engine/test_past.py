@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.overlay import Overlay
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.overlay import Overlay
 from relive.log.entry import LSN
 
 from .bench import START_NS, bench_of

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relive.engine import live_queries
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.functions import mutation, query
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, field, index
+from relive.engine.execution import live_queries
+from relive.engine.execution.calls import Call
+from relive.engine.execution.live_queries import LiveQueries
 from relive.engine.limits import CACHED_CLOCK_NS_MAX
-from relive.engine.live_queries import LiveQueries
-from relive.engine.schema import Document, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 
 from .bench import Bench, app_of, bench_of, failure_of, value_of
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.data.schema import UNSET, Document, field, index
 from relive.engine.errors import IndexUnknown, NotUnique, TableUnknown
-from relive.engine.schema import UNSET, Document, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 
 from .bench import Bench, bench_of
 from .model import Change, Range, Row, all_rows, changes, key_of, palettes, ranges, some_values

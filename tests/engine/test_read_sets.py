@@ -15,8 +15,8 @@ from relive.actors.definition import BY_CREATION_TIME, BY_ID
 from relive.actors.errors import Conflict
 from relive.actors.subscriptions import Subscriptions
 from relive.actors.validation import overlap
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.schema import Document
+from relive.engine.data.schema import Document
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.log.entry import IndexName, KeyRange
 from relive.protocol import ids
 from relive.protocol.order import sort_key

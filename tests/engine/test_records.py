@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any, Generic, TypeVar
 
 import pytest
-from relive.engine.app import App
+from relive.engine.application.app import App
+from relive.engine.application.endpoint import endpoint_of
+from relive.engine.application.functions import AnyFunction, mutation, query
+from relive.engine.application.spec import functions_spec
 from relive.engine.codegen.types import Side, TypeWriter
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.endpoint import endpoint_of
+from relive.engine.data.schema import UNSET, Document, Id, Int64, Record, Unset, field
+from relive.engine.data.shapes import shape_of
 from relive.engine.errors import ReturnsValidationError
-from relive.engine.functions import AnyFunction, mutation, query
-from relive.engine.pagination import Page, PaginationOptions
-from relive.engine.schema import UNSET, Document, Id, Int64, Record, Unset, field
-from relive.engine.shapes import shape_of
-from relive.engine.spec import functions_spec
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.pagination import Page, PaginationOptions
 from relive.protocol import json
 
 from .bench import Bench, app_of, open_bench, text_of, value_of

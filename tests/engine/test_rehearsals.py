@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from attrs import evolve
-from relive.engine.context import MutationCtx
-from relive.engine.functions import migration
-from relive.engine.rehearsals import Rehearsal
-from relive.engine.usage import FULL
+from relive.engine.application.functions import migration
+from relive.engine.deployment.rehearsals import Rehearsal
+from relive.engine.transactions.context import MutationCtx
+from relive.engine.transactions.usage import FULL
 
 from .bench import Bench
 from .migrating import Note, Other, bench_with, notes, numbers, run

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.functions import query
+from relive.engine.data.schema import Document, Record, field, index
 from relive.engine.errors import DocumentInvalid
-from relive.engine.functions import query
-from relive.engine.schema import Document, Record, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.protocol import cbor
 
 from .bench import Bench, app_of, bench_of

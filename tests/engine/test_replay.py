@@ -17,20 +17,20 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.tables import Tables
-from relive.engine.app import App
-from relive.engine.attempt import DIGEST_BYTES, Attempt
-from relive.engine.catalog import Catalog
-from relive.engine.codecs import codecs_of, definer
-from relive.engine.context import MutationCtx
+from relive.engine.application.app import App
+from relive.engine.application.codecs import codecs_of, definer
+from relive.engine.application.functions import AnyFunction, mutation
+from relive.engine.data.catalog import Catalog
+from relive.engine.data.schema import Document, field, index
+from relive.engine.data.table_codec import TableCodec
 from relive.engine.determinism.gate import Run
 from relive.engine.env import Env
 from relive.engine.errors import ApplicationError
-from relive.engine.functions import AnyFunction, mutation
-from relive.engine.nested_calls import NestedCalls
-from relive.engine.results import encode_result
-from relive.engine.schema import Document, field, index
-from relive.engine.table_codec import TableCodec
-from relive.engine.transaction import Transaction
+from relive.engine.execution.attempt import DIGEST_BYTES, Attempt
+from relive.engine.execution.nested_calls import NestedCalls
+from relive.engine.execution.results import encode_result
+from relive.engine.transactions.context import MutationCtx
+from relive.engine.transactions.transaction import Transaction
 from relive.log.entry import LSN, Entry, Kind
 from relive.log.reader import LogReader
 from relive.protocol import cbor

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.functions import mutation, query
-from relive.engine.schema import UNSET, Int64, Record, field
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import UNSET, Int64, Record, field
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.protocol import json
 from relive.protocol.results import QuerySuccess
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 from relive.actors.tables import Tables
-from relive.engine.calls import Call
-from relive.engine.catalog import Catalog
-from relive.engine.codecs import codecs_of, definer
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.codecs import codecs_of, definer
+from relive.engine.application.functions import query
+from relive.engine.data.catalog import Catalog
+from relive.engine.data.schema import Document
+from relive.engine.data.system_tables import CLASSES, CODECS, NUMBERS, EnvironmentVariable, TableRow
+from relive.engine.data.table_codec import TableCodec
 from relive.engine.errors import DocumentInvalid
-from relive.engine.functions import query
-from relive.engine.schema import Document
-from relive.engine.system_tables import CLASSES, CODECS, NUMBERS, EnvironmentVariable, TableRow
-from relive.engine.system_writes import SystemCtx
-from relive.engine.table_codec import TableCodec
+from relive.engine.execution.calls import Call
+from relive.engine.execution.system_writes import SystemCtx
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.log.entry import Kind
 from relive.protocol import cbor, ids
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive.engine.app import load_app
-from relive.engine.calls import Call, Request
+from relive.engine.application.app import load_app
 from relive.engine.database import Database
 from relive.engine.env import real_env
+from relive.engine.execution.calls import Call, Request
 from relive.log.memory import MemoryStorage
 from relive.protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QuerySuccess
 

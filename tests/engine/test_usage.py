@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.functions import mutation, query
-from relive.engine.schema import Document, field, index
-from relive.engine.usage import TransactionLimits
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.usage import TransactionLimits
 
 from .bench import Bench, bench_of, text_of, value_of
 

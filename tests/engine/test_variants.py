@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive.engine.app import load_app
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.documents import to_value
+from relive.engine.application.app import load_app
+from relive.engine.application.functions import mutation, query
+from relive.engine.application.spec import tables_spec
+from relive.engine.data.documents import to_value
+from relive.engine.data.schema import UNSET, Document, Id, Record, Unset, field, index, nested
 from relive.engine.errors import AppInvalid, DocumentInvalid, IndexUnknown, TableUnknown
-from relive.engine.functions import mutation, query
-from relive.engine.pagination import Page, PaginationOptions
-from relive.engine.schema import UNSET, Document, Id, Record, Unset, field, index, nested
-from relive.engine.spec import tables_spec
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.pagination import Page, PaginationOptions
 
 from .bench import Bench, app_of, bench_of, open_bench, text_of, value_of
 

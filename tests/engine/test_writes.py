@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relive.engine.context import MutationCtx
+from relive.engine.data.schema import UNSET, Document, Int64, Record, Unset, field, index
 from relive.engine.errors import DocumentInvalid, DocumentMissing, LimitReached, TableUnknown
-from relive.engine.schema import UNSET, Document, Int64, Record, Unset, field, index
+from relive.engine.transactions.context import MutationCtx
 from relive.log.entry import LSN
 from relive.protocol import cbor, ids
 
@@ -410,7 +410,7 @@ def test_values_of_every_kind_come_back_after_a_restart() -> None:
 
 
 def test_there_are_only_so_many_tables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relive.engine.mutation_run.TABLES_MAX", 3)
+    monkeypatch.setattr("relive.engine.transactions.mutation_run.TABLES_MAX", 3)
     bench = bench_of(Rack)  # The first table.
 
     async def two_more(ctx: MutationCtx) -> None:

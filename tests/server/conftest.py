@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from relive.engine.app import App, load_app
+from relive.engine.application.app import App, load_app
 from relive.engine.determinism import driver
 
 from .harness import Running, serve

@@ -13,7 +13,7 @@ import trio
 from attrs import Factory, define
 from relive.actors.runtime import InThread
 from relive.engine.admin_key import AdminKey
-from relive.engine.app import App
+from relive.engine.application.app import App
 from relive.engine.database import Database
 from relive.engine.env import Env, real_env
 from relive.engine.server.listener import Server

@@ -12,10 +12,10 @@ from random import Random
 import pytest
 from attrs import Factory, define, field
 from relive.engine.admin_key import AdminKey
-from relive.engine.app import App
-from relive.engine.calls import Call
+from relive.engine.application.app import App
 from relive.engine.database import Database
 from relive.engine.env import Env
+from relive.engine.execution.calls import Call
 from relive.engine.server.connection import Connection
 from relive.engine.server.syncer import Syncer
 from relive.log.errors import DiskFull

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from relive.actors.errors import CommitterFailed
-from relive.engine.app import App, load_app
+from relive.engine.application.app import App, load_app
 from relive.engine.errors import AppInvalid, SchemaMismatch
 from relive.log.entry import FIRST_LSN, Kind
 from relive.log.memory import MemoryStorage

@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from relive.engine import rebuild
-from relive.engine.bundle import read_bundle
+from relive.engine.application.bundle import read_bundle
 from relive.engine.database import Database
-from relive.engine.deploy import Deploy
+from relive.engine.deployment import rebuild
+from relive.engine.deployment.deploy import Deploy
 from relive.engine.server import deploy_routes
 from relive.log.memory import MemoryStorage
 

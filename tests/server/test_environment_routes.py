@@ -6,7 +6,7 @@ import logging
 
 import httpx
 import pytest
-from relive.engine.app import App
+from relive.engine.application.app import App
 from relive.log.entry import Kind
 from relive.log.memory import MemoryStorage
 from relive.protocol import cbor

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import trio
 from relive.engine.admin_key import AdminKey
-from relive.engine.app import App
-from relive.engine.calls import Call, Evaluated
-from relive.engine.executor import Executor
+from relive.engine.application.app import App
+from relive.engine.execution.calls import Call, Evaluated
+from relive.engine.execution.executor import Executor
 from relive.engine.server.listener import Server
 from relive.protocol.limits import HTTP_BODY_BYTES_MAX
 

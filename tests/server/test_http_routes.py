@@ -12,9 +12,9 @@ import httpx
 import pytest
 import trio
 from relive.actors.errors import Conflict, WritesRefused
-from relive.engine.app import App
-from relive.engine.calls import Call, Evaluated
-from relive.engine.executor import Executor
+from relive.engine.application.app import App
+from relive.engine.execution.calls import Call, Evaluated
+from relive.engine.execution.executor import Executor
 from relive.engine.version import ENGINE_VERSION
 from relive.log.entry import LSN, IndexName
 from relive.protocol.limits import HTTP_BODY_BYTES_MAX

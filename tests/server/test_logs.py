@@ -10,9 +10,9 @@ import pytest
 import trio
 import trio.testing
 from relive.engine import limits
-from relive.engine.app import App
-from relive.engine.executions import NOTHING, Execution, Executions
-from relive.engine.failures import request_id
+from relive.engine.application.app import App
+from relive.engine.execution.executions import NOTHING, Execution, Executions
+from relive.engine.execution.failures import request_id
 from relive.engine.server import log_routes
 from relive.log.entry import LSN
 from relive.log.memory import MemoryStorage

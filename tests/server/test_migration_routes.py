@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
-from relive.engine.app import App, load_app
+from relive.engine.application.app import App, load_app
 from relive.log.memory import MemoryStorage
 
 from .harness import ADMIN_KEY, Json, Running, eventually, serve

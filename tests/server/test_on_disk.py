@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 from relive.engine.admin_key import AdminKey
-from relive.engine.app import App
+from relive.engine.application.app import App
 from relive.engine.database import Database
 from relive.engine.env import real_env
 from relive.engine.server.listener import Server

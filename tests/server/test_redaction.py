@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from relive.engine.app import App
+from relive.engine.application.app import App
 
 from .harness import ADMIN_KEY, Json, Running, serve
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import trio
-from relive.engine.app import App
+from relive.engine.application.app import App
 from relive.log.memory import MemoryStorage
 
 from .harness import Client, Json, Running, add, eventually, serve

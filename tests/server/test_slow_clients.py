@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import trio
-from relive.engine.app import App
+from relive.engine.application.app import App
 from relive.engine.server import listener
 from relive.engine.server import socket as socket_module
 from relive.engine.server import stream as stream_module

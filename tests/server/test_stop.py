@@ -8,7 +8,7 @@ import httpx
 import pytest
 import trio
 from relive.actors.errors import CommitterFailed
-from relive.engine.app import App
+from relive.engine.application.app import App
 from relive.engine.env import Env, real_env
 from relive.engine.server import listener
 from relive.log.entry import FIRST_LSN

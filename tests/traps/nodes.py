@@ -11,13 +11,13 @@ from typing import Any
 
 from attrs import define
 from relive.actors.messages import Answer, Commit
-from relive.engine.calls import Call, Outcome, Request
-from relive.engine.catalog import Catalog
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.endpoint import endpoint_of
-from relive.engine.executor import Executor
-from relive.engine.functions import AnyFunction, mutation, query
-from relive.engine.schema import Document
+from relive.engine.application.endpoint import endpoint_of
+from relive.engine.application.functions import AnyFunction, mutation, query
+from relive.engine.data.catalog import Catalog
+from relive.engine.data.schema import Document
+from relive.engine.execution.calls import Call, Outcome, Request
+from relive.engine.execution.executor import Executor
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 
 from ..actors.replica import Replica
 from ..engine.bench import SECRET, Bench, bench_of

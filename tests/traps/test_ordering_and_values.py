@@ -6,11 +6,11 @@ import math
 from typing import Any
 
 import pytest
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import UNSET, Document, Id, Int64, Unset, field, index, nested
 from relive.engine.errors import DocumentInvalid, NotUnique
-from relive.engine.functions import mutation, query
-from relive.engine.schema import UNSET, Document, Id, Int64, Unset, field, index, nested
+from relive.engine.execution.calls import Call
+from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.protocol import json
 from relive.protocol.errors import InvalidValue
 from relive.protocol.values import normalize

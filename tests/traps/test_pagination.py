@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 import pytest
 from relive.engine import limits
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.functions import mutation, query
-from relive.engine.pagination import Page, PaginationOptions
-from relive.engine.schema import Document, Id, field, index
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, Id, field, index
+from relive.engine.execution.calls import Call
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.pagination import Page, PaginationOptions
 from relive.protocol.results import QueryFailure, QuerySuccess
 
 from ..engine.bench import Bench, failure_of, value_of

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from relive.engine.app import App, load_app
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx
+from relive.engine.application.app import App, load_app
+from relive.engine.data.schema import Document, Int64, field, index
 from relive.engine.determinism import limits
 from relive.engine.errors import AppInvalid, DocumentInvalid
-from relive.engine.live_queries import key_of
-from relive.engine.schema import Document, Int64, field, index
+from relive.engine.execution.calls import Call
+from relive.engine.execution.live_queries import key_of
+from relive.engine.transactions.context import MutationCtx
 from relive.protocol.errors import InvalidValue
 from relive.protocol.results import QueryFailure, QuerySuccess
 from relive.protocol.values import equal, normalize

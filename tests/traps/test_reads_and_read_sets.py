@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.functions import internal_mutation, internal_query, query
+from relive.engine.data.schema import Document, Id, field, index
 from relive.engine.errors import ApplicationError, LimitReached
-from relive.engine.functions import internal_mutation, internal_query, query
-from relive.engine.schema import Document, Id, field, index
-from relive.engine.usage import TransactionLimits
+from relive.engine.execution.calls import Call
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.usage import TransactionLimits
 
 from ..engine.bench import Bench, text_of, value_of
 from .nodes import SecondNode, Witness, add_function, database, disturbs

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from relive.engine import rebuild
-from relive.engine.app import App
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.deploy import Deploy
+from relive.engine.application.app import App
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, Id, field, index
+from relive.engine.deployment import rebuild
+from relive.engine.deployment.deploy import Deploy
 from relive.engine.errors import DocumentInvalid, IndexStaged, IndexUnknown, SchemaMismatch
-from relive.engine.functions import mutation, query
-from relive.engine.pagination import Page, PaginationOptions
-from relive.engine.schema import Document, Id, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.pagination import Page, PaginationOptions
 from relive.log.entry import Kind
 from relive.protocol.results import QuerySuccess
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from relive.engine.calls import Call
-from relive.engine.context import MutationCtx, QueryCtx
-from relive.engine.environment_changes import EnvironmentChange, change_environment
+from relive.engine.application.functions import internal_query, mutation, query
+from relive.engine.data.schema import Document, Id, field, index
+from relive.engine.deployment.environment_changes import EnvironmentChange, change_environment
 from relive.engine.errors import ApplicationError
-from relive.engine.functions import internal_query, mutation, query
+from relive.engine.execution.calls import Call
 from relive.engine.limits import CACHED_CLOCK_NS_MAX
-from relive.engine.pagination import Page, PaginationOptions
-from relive.engine.schema import Document, Id, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.pagination import Page, PaginationOptions
 from relive.protocol.client_session import ActionDone
 from relive.protocol.close import Refused
 from relive.protocol.errors import ProtocolError

@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import pytest
 from relive.actors.errors import WritesRefused
-from relive.engine.calls import Call, Request
-from relive.engine.commit_timestamp import COMMIT_TIMESTAMP
-from relive.engine.context import MutationCtx, QueryCtx
+from relive.engine.application.functions import internal_mutation, mutation, query
+from relive.engine.data.schema import UNSET, Document, Id, Int64, field, index
 from relive.engine.errors import ApplicationError, DocumentMissing
-from relive.engine.functions import internal_mutation, mutation, query
+from relive.engine.execution.calls import Call, Request
 from relive.engine.limits import COMMIT_ATTEMPTS_MAX
-from relive.engine.schema import UNSET, Document, Id, Int64, field, index
-from relive.engine.usage import TransactionLimits
+from relive.engine.transactions.commit_timestamp import COMMIT_TIMESTAMP
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.usage import TransactionLimits
 from relive.log.entry import LSN
 from relive.protocol import cbor
 from relive.protocol.results import MutationSuccess

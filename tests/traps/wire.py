@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import Factory, define, field
 from relive.engine.admin_key import AdminKey
-from relive.engine.live_queries import LiveQueries
+from relive.engine.execution.live_queries import LiveQueries
 from relive.engine.server.connection import Connection
 from relive.engine.server.syncer import Syncer
 from relive.log.errors import DiskFull

@@ -1,0 +1,9 @@
+"""An app, from its source to functions that can be called.
+
+functions  `query`, `mutation` and their internal forms
+endpoint   one function: binds arguments, checks results
+bundle     the source of an app, content-addressed, and the importer of it
+app        loads it: bundle, lint, import, seal, tables and endpoints
+spec       tables and functions as plain values, for the log and for generators
+codecs     the codecs of all tables of an app
+"""

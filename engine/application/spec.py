@@ -1,0 +1,75 @@
+"""What an app offers, as plain values: recorded with each deploy, and read by generators.
+
+The forms of validators are those of the Convex function spec, so its tools can read them.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from ...protocol.values import Value
+from ..data.index_fields import table_indexes
+from ..data.shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf
+from .app import App
+from .endpoint import Endpoint
+
+NAMES = {"int": "number", "float": "number", "int64": "bigint"}
+
+
+def deployment_record(app: App) -> Value:
+    """Source, tables and functions of a deploy: enough to serve or replay it from the log alone."""
+    source: list[Value] = [[name, text.decode()] for name, text in sorted(app.bundle.source.items())]
+    return {"app": app.name, "source": source, "tables": tables_spec(app), "functions": functions_spec(app)}
+
+
+def functions_spec(app: App) -> list[Value]:
+    return [function_spec(endpoint) for _, endpoint in sorted(app.endpoints.items())]
+
+
+def function_spec(endpoint: Endpoint) -> Value:
+    module, _, name = endpoint.path.rpartition(":")
+    return {
+        "identifier": f"{module}.js:{name}",
+        "functionType": endpoint.kind.capitalize(),
+        "visibility": {"kind": "public" if endpoint.public else "internal"},
+        "args": validator(endpoint.arguments),
+        "returns": validator(endpoint.returns),
+    }
+
+
+def tables_spec(app: App) -> list[Value]:
+    tables: list[Value] = []
+    for _, table in sorted(app.tables.items()):
+        indexes: list[Value] = [
+            {"name": name, "fields": [".".join(field.stored) for field in made.fields], "staged": made.made.staged}
+            for name, made in table_indexes(table.cls, table.shape).items()
+        ]
+        tables.append({"name": table.name, "document": validator(table.shape), "indexes": indexes})
+    return tables
+
+
+def validator(shape: Shape) -> Value:
+    match shape:
+        case Scalar(name):
+            return {"type": NAMES.get(name, name)}
+        case IdOf(table):
+            return {"type": "id", "tableName": table}
+        case LiteralOf(value):
+            return {"type": "null"} if value is None else {"type": "literal", "value": value}
+        case ArrayOf(item):
+            return {"type": "array", "value": validator(item)}
+        case RecordOf(value):
+            values: Value = {"fieldType": validator(value), "optional": False}
+            return {"type": "record", "keys": {"type": "string"}, "values": values}
+        case UnionOf(variants):
+            return {"type": "union", "value": [validator(variant) for variant in variants]}
+        case ObjectOf() if shape.is_recurrence:
+            return {"type": "any"}  # Validators have no names to refer to.
+        case ObjectOf(_, fields):
+            return {"type": "object", "value": {field.name: field_validator(field) for field in fields}}
+        case _:
+            assert_never(shape)
+
+
+def field_validator(field: Field) -> Value:
+    return {"fieldType": validator(field.shape), "optional": field.optional}

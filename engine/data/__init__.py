@@ -1,0 +1,16 @@
+"""What documents look like: from a class to index keys, and back from stored bytes.
+
+schema         `Document`, `Record`, `Id`, `field`
+indexes        `index`, `nested`: which fields a table is ordered by
+index_fields   where the fields of an index are in a document, and the keys they make
+hints          type hints as msgspec has to see them
+shapes         what a type hint looks like to a client
+documents      Python objects to values and back
+read_only      lists and dictionaries inside documents
+id_checks      whether each id belongs to the table that its type says
+renames        stored fields that were called something else
+table_codec    one table: reads, checks, orders and writes its documents
+error_paths    where in a value an error of msgspec is, to the key
+catalog        which tables there are, and the number of each
+system_tables  the tables whose names begin with _, and their fixed numbers
+"""

@@ -1,0 +1,49 @@
+"""Which tables there are and which number each has: the number is part of every document id.
+
+The system table ``_tables`` holds it, so a table comes into being by a write like any other, and
+whoever looked for it in vain is told.
+"""
+
+from __future__ import annotations
+
+from attrs import Factory, define
+
+from ...actors.tables import Tables
+from .system_tables import NUMBERS, TABLES, TableRow
+
+USER_TABLE_NUMBER_MIN = 10_001
+"""Smaller numbers belong to tables of the system."""
+
+
+@define(eq=False)
+class Catalog:
+    tables: Tables
+    numbers: dict[str, int] = Factory(lambda: dict(NUMBERS))
+    names: dict[int, str] = Factory(lambda: {number: name for name, number in NUMBERS.items()})
+    seen: int = 0
+    """How many rows of ``_tables`` the dictionaries know; rows are never changed or deleted."""
+
+    def refresh(self) -> None:
+        versions = self.tables.table(TABLES).versions
+        if len(versions) == self.seen:
+            return
+        self.numbers = dict(NUMBERS)
+        for version in versions.values():
+            row = version.document
+            assert isinstance(row, TableRow)
+            self.numbers[row.name] = row.number
+        self.names = {number: name for name, number in self.numbers.items()}
+        assert len(self.names) == len(self.numbers), "two tables with one number"
+        self.seen = len(versions)
+
+    def number_of(self, name: str) -> int | None:
+        self.refresh()
+        return self.numbers.get(name)
+
+    def name_of(self, number: int) -> str | None:
+        self.refresh()
+        return self.names.get(number)
+
+    def next_number(self) -> int:
+        self.refresh()
+        return max([USER_TABLE_NUMBER_MIN - 1, *self.names]) + 1

@@ -1,0 +1,81 @@
+"""``ctx.meta``: what a function can know of itself, its transaction and its deployment."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from ..version import ENGINE_VERSION
+from .usage import Metric, Usage
+
+Visibility = Literal["public", "internal"]
+
+
+@frozen
+class FunctionMetadata:
+    """The function that is running."""
+
+    name: str
+    """``folder/module:function``."""
+    kind: str
+    """``query`` or ``mutation``."""
+    visibility: Visibility
+
+
+@frozen
+class DeploymentMetadata:
+    """What is deployed."""
+
+    app: str
+    code: str
+    """Hash of the source bundle, hexadecimal."""
+    engine: str
+    """Version of relive."""
+
+
+@frozen(eq=False)
+class About:
+    """What one run knows of itself."""
+
+    function: FunctionMetadata
+    deployment: DeploymentMetadata
+    request_id: str
+    """As errors and the server's records name the request; empty in queries."""
+
+
+SYSTEM = About(FunctionMetadata("", "system", "internal"), DeploymentMetadata("", "", ENGINE_VERSION), "")
+"""Of runs that are no function's."""
+
+
+class Meta:
+    """Of one run; see the module."""
+
+    def __init__(self, about: About, usage: Usage) -> None:
+        self._about, self._usage = about, usage
+
+    @property
+    def function(self) -> FunctionMetadata:
+        """The function that is running: of nested calls, the innermost."""
+        return self._about.function
+
+    @property
+    def deployment(self) -> DeploymentMetadata:
+        return self._about.deployment
+
+    def transaction_metrics(self) -> dict[str, Metric]:
+        """How much of each limit is used, and how much is left: ``documents_read``, ``bytes_read``,
+        ``ranges_read``, ``documents_written``, ``bytes_written``."""
+        return self._usage.metrics()
+
+
+class MutationMeta(Meta):
+    """Of one run of a mutation."""
+
+    @property
+    def request_id(self) -> str:
+        """Of the request that caused this run; errors and the server's records name it, too.
+
+        Queries have none: their results are shared by all who ask.
+        """
+        return self._about.request_id

@@ -1,0 +1,249 @@
+"""Pages of a query, that fit together without gap or overlap however the data changes.
+
+    @query
+    async def list(ctx: QueryCtx, paginationOpts: PaginationOptions) -> Page[Message]:
+        return await ctx.db.query(Message).order("desc").paginate(paginationOpts)
+
+The first run of a page ends after so many documents; its end goes into the query's journal.  Later
+runs read up to that end, however many documents there are by then.  A function may read several
+pages: the journal holds the end of each, by query and start.
+
+Source: section "React hooks and what they need" of the Convex sync protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import blake2b
+from typing import Generic, Literal, Protocol, TypeVar
+
+from attrs import Factory, define
+
+from ...log.entry import IndexKey, IndexName
+from ...protocol.limits import DOCUMENT_BYTES_MAX
+from .. import limits
+from ..data.schema import UNSET, Record, Unset, field
+from .journal import FINGERPRINT_BYTES
+from .transaction import Transaction
+from .usage import Usage
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class PaginationOptions(Record):
+    """What ``usePaginatedQuery`` sends along: which page."""
+
+    num_items: int = field(name="numItems")
+    """Documents of a new page, at least 1."""
+    cursor: str | None
+    """Where the page before ended; None for the first."""
+    end_cursor: str | None = field(name="endCursor", default=None)
+    """Where this page ends, whatever ``num_items`` says."""
+    id: float | Unset = UNSET
+    """Tells two uses of a hook apart; nothing is done with it."""
+    maximum_rows_read: int | Unset = field(name="maximumRowsRead", default=UNSET)
+    """Stop after scanning so many documents, those that a filter leaves out included."""
+    maximum_bytes_read: int | Unset = field(name="maximumBytesRead", default=UNSET)
+
+
+class Page(Record, Generic[T]):
+    """Some documents of a query, and where to go on."""
+
+    page: list[T]
+    is_done: bool = field(name="isDone")
+    """True if nothing can follow: the page ends where the range ends."""
+    continue_cursor: str = field(name="continueCursor")
+    """Where this page ends and the next one starts."""
+    split_cursor: str | None = field(name="splitCursor", default=None)
+    """The middle, so that a page that has grown can become two."""
+    page_status: Literal["SplitRecommended", "SplitRequired"] | None = field(name="pageStatus", default=None)
+
+
+class Pageable(Protocol[T_contra]):
+    """What a page is read of: a range of an index, in one order."""
+
+    @property
+    def transaction(self) -> Transaction: ...
+    @property
+    def index_name(self) -> IndexName: ...
+    @property
+    def start(self) -> IndexKey: ...
+    @property
+    def stop(self) -> IndexKey | None: ...
+    @property
+    def reverse(self) -> bool: ...
+    @property
+    def tests(self) -> tuple[Callable[[T_contra], bool], ...]: ...
+    @property
+    def declaration(self) -> str:
+        """The fields of the index, so that an index of other fields has other cursors."""
+
+
+@define(eq=False)
+class Bounds:
+    """The part of the query's range that a page may read."""
+
+    start: IndexKey
+    stop: IndexKey | None
+    reverse: bool
+
+    def after(self, position: IndexKey) -> None:
+        if self.reverse:
+            self.stop = position if self.stop is None else min(self.stop, position)
+        else:
+            self.start = max(self.start, position + b"\0")
+
+    def up_to(self, position: IndexKey) -> None:
+        """``position`` is the last key of the page."""
+        if self.reverse:
+            self.start = max(self.start, position)
+        else:
+            self.stop = position + b"\0" if self.stop is None else min(self.stop, position + b"\0")
+
+
+def read_page(query: Pageable[T], options: PaginationOptions) -> Page[T]:
+    """Raises InvalidCursor for cursors of another query, ValueError for counts below 1."""
+    check_options(options)
+    transaction = query.transaction
+    pages, fingerprint = transaction.pages, fingerprint_of(query)
+    assert pages is not None, "the system reads no pages"
+    name = pages.name(fingerprint, options.cursor)
+    end = options.end_cursor if options.end_cursor is not None else pages.given.get(name)
+    bounds = Bounds(query.start, query.stop, query.reverse)
+    if options.cursor is not None:
+        position = pages.cursors.decode(fingerprint, options.cursor)
+        if position is None:
+            # Nothing comes after the end.
+            pages.ends[name] = options.cursor
+            return Page(page=[], is_done=True, continue_cursor=options.cursor)
+        bounds.after(position)
+    reading = Reading(query, bounds, Allowance.of(options, transaction.usage))
+    if end is None:
+        reading.read_new(options.num_items)
+        end = pages.cursors.encode(fingerprint, reading.last)
+        is_done = reading.last is None
+    else:
+        last = pages.cursors.decode(fingerprint, end)
+        is_done = last is None
+        if last is not None:
+            bounds.up_to(last)
+        reading.read_again()
+    pages.ends[name] = end
+    split = reading.middle()
+    return Page(
+        page=reading.found,
+        is_done=is_done,
+        continue_cursor=end,
+        split_cursor=pages.cursors.encode(fingerprint, split) if split is not None else None,
+        page_status=reading.status(),
+    )
+
+
+def check_options(options: PaginationOptions) -> None:
+    for name in ("num_items", "maximum_rows_read", "maximum_bytes_read"):
+        count = getattr(options, name)
+        if count is not UNSET and count < 1:
+            raise ValueError(f"paginate(): {name} must be at least 1, not {count}")
+
+
+def fingerprint_of(query: Pageable[T]) -> bytes:
+    """What makes a position mean the same place: the index as it is declared, the range, the order."""
+    parts = (
+        query.index_name.table.encode(),
+        query.index_name.index.encode(),
+        query.declaration.encode(),
+        query.start,
+        b"" if query.stop is None else b"\0" + query.stop,
+        b"desc" if query.reverse else b"asc",
+        b"%d" % len(query.tests),
+    )
+    digest = blake2b(digest_size=FINGERPRINT_BYTES)
+    for part in parts:
+        digest.update(b"%d:" % len(part) + part)
+    return digest.digest()
+
+
+@define(eq=False)
+class Allowance:
+    """How much one page may read before it has to end."""
+
+    rows: int
+    bytes: int
+
+    @classmethod
+    def of(cls, options: PaginationOptions, usage: Usage) -> Allowance:
+        """What was asked for, and never more than the transaction has left."""
+        rows = usage.remaining("documents_read")
+        # One more document is read before it is seen that it was too much.
+        bytes_ = max(usage.remaining("bytes_read") - DOCUMENT_BYTES_MAX, 0)
+        return cls(
+            rows if options.maximum_rows_read is UNSET else min(rows, options.maximum_rows_read),
+            bytes_ if options.maximum_bytes_read is UNSET else min(bytes_, options.maximum_bytes_read),
+        )
+
+
+@define(eq=False)
+class Reading(Generic[T]):
+    """One page being read."""
+
+    query: Pageable[T]
+    bounds: Bounds
+    allowance: Allowance
+    found: list[T] = Factory(list)
+    positions: list[IndexKey] = Factory(list[IndexKey])
+    """Keys of all that was scanned, in the order of reading."""
+    bytes_read: int = 0
+    last: IndexKey | None = None
+    """Where a new page ended; None if it reached the end of the range."""
+    cut_short: bool = False
+    """A limit ended the page, not its size."""
+
+    def read_new(self, count: int) -> None:
+        for position in self.scan():
+            if len(self.found) == count:
+                self.last = position
+                return
+            if self.is_full():
+                self.last, self.cut_short = position, True
+                return
+
+    def read_again(self) -> None:
+        for _ in self.scan():
+            pass
+
+    def scan(self) -> Iterator[IndexKey]:
+        """Go through the documents; their keys."""
+        query, bounds = self.query, self.bounds
+        transaction = query.transaction
+        scan = transaction.scan(query.index_name, bounds.start, bounds.stop, reverse=query.reverse)
+        for version in scan:
+            key = scan.last
+            assert key is not None
+            self.positions.append(key)
+            self.bytes_read += version.size
+            document: T = version.document  # type: ignore[assignment]
+            if all(test(document) for test in query.tests):
+                transaction.handed_out[version.id] = version
+                self.found.append(document)
+            yield key
+
+    def is_full(self) -> bool:
+        return (
+            len(self.positions) >= self.allowance.rows
+            or self.bytes_read >= self.allowance.bytes
+            or len(self.found) >= limits.PAGE_ROWS_MAX
+        )
+
+    def middle(self) -> IndexKey | None:
+        return self.positions[len(self.positions) // 2] if len(self.positions) > 2 else None
+
+    def status(self) -> Literal["SplitRecommended", "SplitRequired"] | None:
+        if self.cut_short:
+            return "SplitRequired"
+        ratio = limits.PAGE_SPLIT_RATIO
+        recommended = (
+            len(self.positions) > ratio * min(limits.PAGE_ROWS_MAX, self.allowance.rows)
+            or self.bytes_read > ratio * self.allowance.bytes
+        )
+        return "SplitRecommended" if recommended else None

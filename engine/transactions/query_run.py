@@ -1,0 +1,71 @@
+"""What one run of a query works with: its transaction, the deployed tables, its clock and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, Protocol
+
+from attrs import define
+
+from ..data.catalog import Catalog
+from ..data.system_tables import TABLES
+from ..data.table_codec import TableCodec, untyped
+from ..determinism.gate import Run
+from ..errors import TableUnknown
+from .meta import SYSTEM, About
+from .transaction import Transaction
+from .usage import TransactionLimits
+
+
+class NestedCall(Protocol):
+    """Runs another function of the app within the transaction; what it returns or raises."""
+
+    def __call__(
+        self,
+        caller: QueryRun,
+        kind: str,
+        function: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        limits: TransactionLimits | None,
+        stale: bool,
+    ) -> Awaitable[Any]: ...
+
+
+@define(eq=False)
+class QueryRun:
+    codecs: Mapping[str, TableCodec]
+    """Tables that have a class in the deployed code."""
+    catalog: Catalog
+    transaction: Transaction
+    run: Run
+    about: About = SYSTEM
+    nested: NestedCall | None = None
+    """How functions call functions; None for transactions of the system itself."""
+    depth: int = 1
+    """How many functions are running, each called by the one before."""
+
+    def codec(self, name: str) -> TableCodec:
+        """How the table is read.  Raises TableUnknown if there is no such table."""
+        codec = self.codecs.get(name)
+        if codec is not None:
+            return codec
+        if not name.isidentifier() or not name.isascii():
+            raise TableUnknown(name)
+        # Whether there is such a table makes no difference: one that is not there holds nothing.
+        return untyped(name)
+
+    def table_named_by(self, number: int) -> str | None:
+        """The table whose ids carry ``number``, or None; not finding one is recorded."""
+        name = self.catalog.name_of(number)
+        if name is None:
+            self.look_up_tables()
+        return name
+
+    def look_up_tables(self) -> None:
+        """Record that the answer depends on which tables there are."""
+        scan = self.transaction.scan(
+            self.transaction.tables.table(TABLES).definition.indexes[1], b"", None, reverse=False
+        )
+        for _ in scan:
+            pass
