@@ -1,6 +1,12 @@
-"""What one transaction may do.  The limits of the wire and of values are in `protocol.limits`."""
+"""What one transaction, one app and one deployment may do.
+
+Where Convex has a limit, ours is the one that its server holds to.  The limits of the wire and of values
+are in `protocol.limits`.
+"""
 
 from __future__ import annotations
+
+# One transaction.
 
 DOCUMENTS_READ_MAX = 32_000
 """Documents that one query or mutation may scan, filtered ones included."""
@@ -11,44 +17,65 @@ DOCUMENTS_WRITTEN_MAX = 16_000
 BYTES_WRITTEN_MAX = 16 * 1024 * 1024
 WARNING_RATIO = 0.8
 """A run that used more than this part of a limit says so in its log lines."""
-TABLES_MAX = 10_000
 CALL_DEPTH_MAX = 8
 """Functions that call one another within a transaction, the outermost included."""
+HANDLER_CPU_S_MAX = 1.0
+"""CPU time of one handler: all clients wait while it runs."""
+HANDLER_MEMORY_BYTES_MAX = 512 * 1024 * 1024
+COMMIT_ATTEMPTS_MAX = 5
+"""Runs of one mutation whose reads change underneath it, before it is queued to run alone."""
+
+# Pages.
+
 PAGE_ROWS_MAX = 8_192
 """Documents of one page: an array has no more items."""
 PAGE_SPLIT_RATIO = 0.75
 """A page that read more than this part of what it may recommends to be split."""
 JOURNAL_CHARS_MAX = 256 * 1024
 """What a client may hand back as the journal of a query."""
-QUERY_CACHE_BYTES_MAX = 64 * 1024 * 1024
-"""Results that are kept for whoever asks next, with what they have read."""
-CACHED_CLOCK_NS_MAX = 17 * 1_000_000_000
-"""How long the result of a query that looked at the clock is given to others: 17 s."""
-HANDLER_CPU_S_MAX = 1.0
-"""CPU time of one handler: all clients wait while it runs."""
-HANDLER_MEMORY_BYTES_MAX = 512 * 1024 * 1024
-COMMIT_ATTEMPTS_MAX = 5
-"""Runs of one mutation whose reads change underneath it, before it is queued to run alone."""
-CONNECTIONS_MAX = 20_000
-EXECUTIONS_MAX = 10_000
-"""Executions of functions that are remembered for `relive logs`."""
-EXECUTION_BYTES_MAX = 16 * 1024 * 1024
-"""What they may take together."""
-LOG_POLL_S_MAX = 60.0
-"""How long a client that asks for executions waits for the next one before it is told that there is none."""
+
+# An app and its tables.
+
+TABLES_MAX = 10_000
+INDEXES_PER_TABLE_MAX = 64
+INDEX_FIELDS_MAX = 16
+"""Fields of one index, ``_creationTime`` (always the last) included."""
+FIELD_NAME_CHARS_MAX = 64
+"""Of a field of a document; names of fields inside its records may be longer."""
+MODULES_MAX = 4_096
+MODULE_BYTES_MAX = 4 * 1024 * 1024
+BUNDLE_BYTES_MAX = 32 * 1024 * 1024
+"""Source code of one deployed app."""
+OFFENDERS_SHOWN_MAX = 5
+"""Documents shown when a schema does not fit the stored data."""
+
+# Migrations.
+
 MIGRATION_BATCH = 100
 """Documents that a migration is given in one transaction, if it does not say otherwise."""
 MIGRATION_BATCH_MAX = 1_000
 MIGRATION_FAILURES_SHOWN_MAX = 10
 MIGRATION_SAMPLES_MAX = 3
 """Changed documents that a dry run shows."""
+
+# Environment variables.
+
 ENVIRONMENT_VARIABLES_MAX = 512
 ENVIRONMENT_NAME_CHARS_MAX = 256
 ENVIRONMENT_VALUE_BYTES_MAX = 8 * 1024
 ENVIRONMENT_BYTES_MAX = 512 * 1024
 """Names and values of all environment variables together."""
-OFFENDERS_SHOWN_MAX = 5
-"""Documents shown when a schema does not fit the stored data."""
-MODULE_BYTES_MAX = 4 * 1024 * 1024
-BUNDLE_BYTES_MAX = 32 * 1024 * 1024
-"""Source code of one deployed app."""
+
+# The server.
+
+CONNECTIONS_MAX = 20_000
+QUERY_CACHE_BYTES_MAX = 64 * 1024 * 1024
+"""Results that are kept for whoever asks next, with what they have read."""
+CACHED_CLOCK_NS_MAX = 17 * 1_000_000_000
+"""How long the result of a query that looked at the clock is given to others: 17 s."""
+EXECUTIONS_MAX = 10_000
+"""Executions of functions that are remembered for `relive logs`."""
+EXECUTION_BYTES_MAX = 16 * 1024 * 1024
+"""What they may take together."""
+LOG_POLL_S_MAX = 60.0
+"""How long a client that asks for executions waits for the next one before it is told that there is none."""

@@ -29,6 +29,7 @@ from ..data.shapes import Shape, check_supported, table_shape
 from ..determinism import driver, lint
 from ..determinism import frozen as frozen_state
 from ..errors import AppInvalid
+from ..limits import FIELD_NAME_CHARS_MAX
 from .bundle import Bundle, BundleImporter, Modules, package_name, read_bundle
 from .endpoint import Endpoint, endpoint_of
 from .functions import AnyFunction, Function
@@ -220,6 +221,8 @@ def check_fields(cls: type[Document]) -> None:
     for name in (*cls.__struct_encode_fields__, cls.__tag_field__):
         if name.startswith(("_", "$")) and name not in ("_id", "_creationTime"):
             raise AppInvalid(class_name(cls), f"field `{name}`: names that begin with _ or $ belong to the system")
+        if len(name) > FIELD_NAME_CHARS_MAX:
+            raise AppInvalid(class_name(cls), f"field `{name}`: a name has at most {FIELD_NAME_CHARS_MAX} characters")
 
 
 def find_endpoints(modules: Mapping[str, ModuleType]) -> Iterator[Endpoint]:

@@ -20,7 +20,7 @@ from types import CodeType, ModuleType
 from attrs import field, frozen
 
 from ..errors import AppInvalid
-from ..limits import BUNDLE_BYTES_MAX, MODULE_BYTES_MAX
+from ..limits import BUNDLE_BYTES_MAX, MODULE_BYTES_MAX, MODULES_MAX
 
 HASH_BYTES = 32
 NAME_CHARS_MAX = 255
@@ -72,11 +72,14 @@ def bundle_of(name: str, source: Mapping[str, bytes]) -> Bundle:
 
 def checked(bundle: Bundle, folder: Path) -> Bundle:
     """Raises AppInvalid if it is empty, too large, or has a module beside a folder of its name."""
+    if len(bundle.source) > MODULES_MAX:
+        raise AppInvalid(str(folder), f"{len(bundle.source):,} modules; an app has at most {MODULES_MAX:,}")
+    folders = {"/".join(parts[:depth]) for parts in map(split, bundle.source) for depth in range(1, len(parts))}
     for name, text in bundle.source.items():
         path = folder / f"{name}.py"
         if len(text) > MODULE_BYTES_MAX:
             raise AppInvalid(str(path), f"{len(text):,} bytes; a module has at most {MODULE_BYTES_MAX:,}")
-        if any(other.startswith(f"{name}/") for other in bundle.source):
+        if name in folders:
             raise AppInvalid(str(path), f"there is a folder {name}/ too: give one another name")
     total = sum(map(len, bundle.source.values()))
     if total > BUNDLE_BYTES_MAX:
@@ -84,6 +87,10 @@ def checked(bundle: Bundle, folder: Path) -> Bundle:
     if not bundle.source:
         raise AppInvalid(str(folder), "there is no Python module in it; `relive init DIR` makes an app")
     return bundle
+
+
+def split(module: str) -> list[str]:
+    return module.split("/")
 
 
 def python_files(folder: Path) -> Iterator[Path]:

@@ -16,8 +16,9 @@ from ...log.entry import IndexKey
 from ...protocol.order import UNDEFINED_KEY, sort_key
 from ...protocol.values import Int64
 from ..errors import AppInvalid
+from ..limits import INDEXES_PER_TABLE_MAX
 from .documents import to_value
-from .indexes import INDEXES_PER_TABLE_MAX, Index1, Path
+from .indexes import Index1, Path
 from .schema import UNSET, Document
 from .shapes import ObjectOf, Scalar, Shape, simplest, variants_of, walk, whole
 

@@ -12,21 +12,17 @@ What the paths lead to is looked up when the app is loaded: hints may name class
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 import msgspec
 
-if TYPE_CHECKING:
-    from .schema import Document
+from ..limits import INDEX_FIELDS_MAX
 
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 D = TypeVar("D")
 
-INDEX_FIELDS_MAX = 16
-"""Fields of one index, ``_creationTime`` (always the last) included."""
-INDEXES_PER_TABLE_MAX = 64
 INDEX_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_]{0,63}")
 SYSTEM_INDEXES = frozenset({"by_id", "by_creation_time"})
 """Every table has them; no other index may be called so."""
@@ -117,7 +113,7 @@ class Index1(Generic[A]):
     fields: tuple[Path, ...] = ()
     """Paths to the fields, in order."""
     name = ""
-    table: type[Document] | None = None
+    table: type | None = None
     staged = False
     """True while the index is filled and kept up to date, and not to be read yet."""
 
@@ -164,7 +160,7 @@ def index(*keys: Any, staged: bool = False) -> Any:
     return made
 
 
-def name_indexes(cls: type[Document], indexes: dict[str, Index1[Any]], declared: dict[int, str]) -> None:
+def name_indexes(cls: type, indexes: dict[str, Index1[Any]], declared: dict[int, str]) -> None:
     """Tell each index its name, its table and the paths of its fields.
 
     ``declared``: names of the fields of the class, by the identity of their declarations.

@@ -18,6 +18,7 @@ from ...protocol.errors import InvalidValue
 from ...protocol.order import sort_key
 from ...protocol.values import Value, depth, size
 from ..errors import DocumentInvalid
+from ..limits import FIELD_NAME_CHARS_MAX
 from .documents import convert, to_value
 from .hints import union_of
 from .id_checks import IdCheck
@@ -98,6 +99,8 @@ class TableCodec:
         Raises DocumentInvalid, with the path of what does not fit.
         """
         try:
+            if self.cls is None and (longest := max(map(len, fields))) > FIELD_NAME_CHARS_MAX:
+                raise InvalidValue("$", f"a field's name has {longest} characters; {FIELD_NAME_CHARS_MAX} are allowed")
             bytes_ = size(fields)
             if bytes_ > limits.DOCUMENT_BYTES_MAX:
                 raise InvalidValue("$", f"{bytes_:,} bytes; a document has at most {limits.DOCUMENT_BYTES_MAX:,}")

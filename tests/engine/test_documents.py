@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import pytest
 from relive.engine.data.documents import convert, to_value
-from relive.engine.data.indexes import INDEX_FIELDS_MAX
 from relive.engine.data.read_only import freeze
 from relive.engine.data.schema import (
     UNSET,
@@ -21,6 +20,7 @@ from relive.engine.data.schema import (
     table_name,
 )
 from relive.engine.errors import DocumentInvalid
+from relive.engine.limits import INDEX_FIELDS_MAX
 from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.protocol.errors import InvalidValue
 

@@ -80,3 +80,17 @@ def test_a_class_of_another_app_is_no_table_here(tmp_path: Path) -> None:
         access.query(Stranger)
     with pytest.raises(TableUnknown, match="Stranger"):
         access.insert(Stranger(text="x")).send(None)
+
+
+def test_an_app_has_a_bounded_number_of_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relive.engine.application.bundle.MODULES_MAX", 2)
+    for name in ("one", "two", "three"):
+        (tmp_path / f"{name}.py").write_text("")
+
+    with pytest.raises(AppInvalid, match="3 modules; an app has at most 2"):
+        load_app(tmp_path)
+
+
+def test_a_field_has_a_name_that_fits(tmp_path: Path) -> None:
+    with pytest.raises(AppInvalid, match="at most 64 characters"):
+        load(tmp_path / "long", schema=f"class Item(Document):\n    {'n' * 65}: int\n")

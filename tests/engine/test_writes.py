@@ -423,3 +423,18 @@ def test_there_are_only_so_many_tables(monkeypatch: pytest.MonkeyPatch) -> None:
 
     bench.write(two_more)
     bench.write(one_more)
+
+
+@pytest.mark.parametrize(("name", "fits"), [("n" * 64, True), ("n" * 65, False)])
+def test_names_of_fields_have_a_bounded_length(name: str, fits: bool) -> None:
+    bench = bench_of(Rack)
+
+    async def insert(ctx: MutationCtx) -> None:
+        await ctx.db.insert("loose", {"inner": {"n" * 65: 1}})
+        await ctx.db.insert("loose", {name: 1})
+
+    if fits:
+        bench.write(insert)
+    else:
+        with pytest.raises(DocumentInvalid, match="65 characters; 64 are allowed"):
+            bench.write(insert)
