@@ -9,11 +9,13 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+ROOMS = ("determinism", "data", "transactions", "application", "codegen", "execution", "deployment", "server")
+"""Of the engine; what assembles them stands beside."""
 LAYERS = ("protocol", "log", "actors", "engine", "simulations", "relive")
 """A folder imports only from itself and from those to its left."""
 
@@ -79,6 +81,48 @@ def test_a_layer_imports_only_from_its_left() -> None:
     ]
 
     assert offenders == []
+
+
+def room_of(module: str) -> str | None:
+    """The room of the engine that a module is in, by its full name; None if it is in none."""
+    parts = module.split(".")
+    return parts[2] if parts[:2] == ["relive", "engine"] and len(parts) > 2 and parts[2] in ROOMS else None
+
+
+def test_a_room_of_the_engine_imports_only_from_its_left() -> None:
+    offenders = [
+        f"{name} imports {module}"
+        for name in SOURCE
+        if (own := room_of("relive." + name.removesuffix(".py").replace("/", ".")))
+        for module in imports(name)
+        if (room := room_of(module)) and ROOMS.index(room) > ROOMS.index(own)
+    ]
+
+    assert offenders == []
+
+
+def test_no_modules_import_each_other() -> None:
+    names = {"relive." + name.removesuffix(".py").replace("/", ".").removeprefix("relive."): name for name in SOURCE}
+    imported = {
+        name: {
+            names[target] for module in imports(name) if (target := longest(module, names)) and names[target] != name
+        }
+        for name in SOURCE
+    }
+    ground: set[str] = set()
+    # What imports only from the ground stands on it; what never gets there is part of a circle.
+    while standing := {name for name, needs in imported.items() if name not in ground and needs <= ground}:
+        ground |= standing
+
+    assert imported.keys() - ground == set()
+
+
+def longest(module: str, names: Mapping[str, str]) -> str | None:
+    """The module that ``from module import name`` reads, where the last part may be a name in it."""
+    for candidate in (module, module.rpartition(".")[0]):
+        if candidate in names:
+            return candidate
+    return None
 
 
 def test_the_inner_layers_do_not_reach_outside() -> None:

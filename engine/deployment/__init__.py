@@ -5,7 +5,6 @@ rebuild              the tables as other code reads them, built beside those tha
 deploy               a deploy under way, and its entry in the log
 reloader             deploys the source of a running app again when it has changed
 environment_changes  changes of environment variables, within their limits
-pause                no function runs until somebody resumes
 migrations           every document of a table handed to a function, one batch after another
 rehearsals           the same without keeping anything
 """

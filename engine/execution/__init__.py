@@ -12,4 +12,5 @@ results           what a handler returned, as JSON encoded once
 failures          what a client is told when a function fails
 executions        the newest executions, for whoever operates the server
 live_queries      live queries, evaluated when somebody waits, once for all watchers
+pause             no function runs until somebody resumes
 """

@@ -30,7 +30,6 @@ from ..application.endpoint import Endpoint
 from ..application.functions import FunctionKind
 from ..data.catalog import Catalog
 from ..data.table_codec import TableCodec
-from ..deployment.pause import is_paused
 from ..determinism.reexecution import Trace, run_twice
 from ..env import Env
 from ..errors import DeploymentPaused, FunctionError, ReturnsValidationError, WrongKind
@@ -47,6 +46,7 @@ from .executions import Executions
 from .failures import REQUEST_ID_BYTES, Failure, failure_of, request_id
 from .lookup import reachable
 from .nested_calls import NestedCalls
+from .pause import is_paused
 from .results import encode_result
 from .system_writes import SystemHandler, Written, system_endpoint
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..database import Database
-from ..deployment.pause import is_paused, pause, resume
+from ..execution.pause import is_paused, pause, resume
 from .access import Access, cause_of
 from .bodies import answer, bad_body, json_body
 

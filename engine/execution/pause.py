@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ...actors.tables import Tables
 from ..data.system_tables import PAUSES, Pause
-from ..execution.system_writes import SystemCtx
+from .system_writes import SystemCtx
 
 
 def is_paused(tables: Tables) -> bool:
