@@ -1,4 +1,4 @@
-"""What the documents say is there: the files, the commands, and an app that works as the README shows it.
+"""What the documents say is there: the files, the commands, and apps that work as README and guide show them.
 
 This file needs the checkout; the installed package is not enough.
 """
@@ -7,9 +7,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
-from relive.engine.application.app import load_app
+from relive.engine.application.app import App, load_app
+from relive.engine.errors import SchemaMismatch
+from relive.engine.transactions.context import MutationCtx
+
+from relive.cli.main import cli
+
+from .engine.bench import Bench, open_bench, text_of, value_of
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {
@@ -19,7 +27,10 @@ DOCUMENTS = {
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 FILE_NAME = re.compile(r"`([\w.]+(?:/[\w.]+)*/?)`")
 """In backticks; a file of ours if it has a folder or a suffix."""
-CODE_BLOCK = re.compile(r"^```python\n# (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CODE_BLOCK = re.compile(r"^```python\n# (\S+?)(?:: ([\w ]+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""A file of an app, and which of its versions."""
+FIRST_PAGE = {"numItems": 20, "cursor": None}
+COMMAND = re.compile(r"(?:^    |`)relive ([a-z][^`#\n]*)", re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -29,7 +40,9 @@ def test_links_lead_somewhere(name: str) -> None:
     assert [link for link in links if not (CHECKOUT / name).parent.joinpath(link).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/design.md", "docs/protocol.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "docs/design.md", "docs/guide.md", "docs/protocol.md"]
+)
 def test_files_that_are_named_are_there(name: str) -> None:
     top = {path.name for path in CHECKOUT.iterdir() if path.is_dir()}
     named = [file for file in FILE_NAME.findall(DOCUMENTS[name]) if file.split("/")[0] in top]
@@ -37,12 +50,129 @@ def test_files_that_are_named_are_there(name: str) -> None:
     assert [file for file in named if not (CHECKOUT / file).exists()] == []
 
 
-def test_the_app_of_the_readme_loads(tmp_path: Path) -> None:
-    for name, source in CODE_BLOCK.findall(DOCUMENTS["README.md"]):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(source, encoding="utf-8")
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_commands_that_are_shown_have_these_options(name: str) -> None:
+    problems = {shown: problem for shown in COMMAND.findall(DOCUMENTS[name]) if (problem := problem_of(shown))}
 
-    app = load_app(tmp_path / "board")
-    assert sorted(app.endpoints) == ["notes:add", "notes:newest", "notes:vote"]
-    assert sorted(app.tables) == ["notes"]
-    assert app.warnings == ()
+    assert problems == {}
+
+
+def problem_of(shown: str) -> str:
+    """What the command line has against a command; empty if it is one, with such options."""
+    words = shown.split()
+    command: click.Command | None = cli
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        command = command.get_command(click.Context(command), words.pop(0))
+    if command is None:
+        return "no such command"
+    known = {option for parameter in command.params for option in parameter.opts}
+    return " ".join(word for word in words if word.startswith("--") and word not in known)
+
+
+def app_of(document: str, folder: Path, app: str, version: str = "") -> App:
+    """An app as a document shows it, in the version named."""
+    for name, which, source in CODE_BLOCK.findall(DOCUMENTS[document]):
+        if name.startswith(f"{app}/") and which == version:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(source, encoding="utf-8")
+    loaded = load_app(folder / app)
+    assert loaded.warnings == ()
+    return loaded
+
+
+def test_the_app_of_the_readme_works(tmp_path: Path) -> None:
+    app = app_of("README.md", tmp_path, "board")
+    bench = open_bench(app)
+    note = value_of(bench.mutate("notes:add", board="home", text="milk"))
+
+    assert sorted(app.endpoints) == ["notes:add", "notes:count", "notes:newest", "notes:page", "notes:vote"]
+    assert value_of(bench.mutate("notes:vote", note=note)) == 1
+    (newest,) = value_of(bench.query("notes:newest", board="home"))
+    assert (newest["_id"], newest["votes"]) == (note, 1)
+    assert value_of(bench.query("notes:page", board="home", paginationOpts=FIRST_PAGE))["page"] == [newest]
+    assert value_of(bench.query("notes:count", board="home")) == 1
+    assert value_of(bench.query("notes:count", board="elsewhere")) == 0
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Bench:
+    return open_bench(app_of("docs/guide.md", tmp_path, "shop"))
+
+
+def test_products_of_the_guide_are_found(shop: Bench) -> None:
+    pen = value_of(shop.mutate("products:add", name="pen", price=100, tags=["red"]))
+    ink = value_of(shop.mutate("products:add", name="ink", price=300))
+    value_of(shop.mutate("products:viewed", product=pen))
+
+    assert value_of(shop.query("products:named", name="pen"))["views"] == 1
+    assert value_of(shop.query("products:named", name="paper")) is None
+    assert [each["name"] for each in value_of(shop.query("products:between", lowest=1, highest=300))] == ["ink", "pen"]
+    assert value_of(shop.query("products:affordable", budget=299)) == 1
+    assert value_of(shop.query("products:has_cheaper", product=ink)) is True
+    assert value_of(shop.query("products:has_cheaper", product=pen)) is False
+    assert [each["_id"] for each in value_of(shop.query("products:with_tag", tag="red"))] == [pen]
+    assert "taken" in text_of(shop.mutate("products:add", name="pen", price=1))
+
+
+def test_orders_of_the_guide_are_placed_paid_and_sent(shop: Bench) -> None:
+    address = {"street": "1 Main St", "city": "London"}
+    ada = value_of(shop.mutate("customers:register", email="ada@example.org", name="Ada", address=address))
+    pen = value_of(shop.mutate("products:add", name="pen", price=100, stock=3))
+    ink = value_of(shop.mutate("products:add", name="ink", price=300))
+    order = value_of(shop.mutate("orders:place", customer=ada, wanted=[{"product": pen, "quantity": 2}]))
+
+    assert "sold_out" in text_of(shop.mutate("orders:place", customer=ada, wanted=[{"product": pen}, {"product": ink}]))
+    assert value_of(shop.query("products:named", name="pen"))["stock"] == 1
+    both = [{"product": ink}, {"product": pen}]
+    assert value_of(shop.mutate("orders:place_what_there_is", customer=ada, wanted=both)) == [pen]
+    page = value_of(shop.query("orders:of_customer", customer=ada, paginationOpts=FIRST_PAGE))
+    assert (page["page"][-1]["_id"], len(page["page"])) == (order, 2)
+    value_of(shop.mutate("orders:pay", order=order))
+    assert value_of(shop.query("orders:waiting")) == 1
+    value_of(shop.mutate("orders:send", order=order, carrier="post"))
+    assert value_of(shop.query("orders:waiting")) == 0
+    history = value_of(shop.query("orders:history", order=order))
+    assert [(each["type"], each.get("amount")) for each in history] == [("paid", 200), ("sent", None)]
+    assert "not_open" in text_of(shop.mutate("orders:pay", order=order))
+
+
+def test_customers_of_the_guide_move(shop: Bench) -> None:
+    london, paris = {"street": "1 Main St", "city": "London"}, {"street": "2 Rue", "city": "Paris"}
+    ada = value_of(shop.mutate("customers:register", email="ada@example.org", name="Ada", address=london))
+    value_of(shop.mutate("customers:move", customer=ada, address=paris, phone="1"))
+
+    (found,) = value_of(shop.query("customers:in_city", city="Paris"))
+    assert found["phone"] == "1"
+    value_of(shop.mutate("customers:move", customer=ada, address=london))
+    (found,) = value_of(shop.query("customers:in_city", city="London"))
+    assert "phone" not in found
+    again = shop.mutate("customers:register", email="ada@example.org", name="Ada", address=london)
+    assert "registered_already" in text_of(again)
+    assert value_of(shop.query("about:greeting")) == "Welcome to the shop"
+
+
+def test_the_schema_of_the_guide_is_widened_migrated_and_narrowed(tmp_path: Path) -> None:
+    versions = ("at first", "wide", "narrow")
+    first, wide, narrow = (app_of("docs/guide.md", tmp_path / version, "people", version) for version in versions)
+    bench = open_bench(first)
+
+    async def insert(ctx: MutationCtx) -> None:
+        await ctx.db.insert("persons", {"name": "Ada Lovelace"})
+
+    async def names(ctx: MutationCtx) -> list[tuple[str, str]]:
+        people: list[Any] = list(await ctx.db.query("persons").collect())
+        return [(each.first, each.last) for each in people]
+
+    bench.write(insert)
+    with pytest.raises(SchemaMismatch):
+        bench.deploy(narrow)
+    bench.deploy(wide)
+    value_of(bench.mutate("people:add", first="Grace", last="Hopper"))
+    migrations = bench.database.migrations
+    migrations.start("split_names", "cli")
+    while migrations.running():
+        migrations.step("people:split_names")
+    bench.flush()
+
+    assert bench.deploy(narrow).checked == 2
+    assert bench.write(names) == [("Ada", "Lovelace"), ("Grace", "Hopper")]
