@@ -60,10 +60,25 @@ class Caller:
     def get_or_create(self) -> None:
         self.mutate("channels:get_or_create", {"name": "general"})
 
-    def list_newest(self) -> None:
-        evaluated = self.database.executor.query(Call("messages:list", [{"channel": self.channel}]))
+    def query(self, path: str, **args: object) -> None:
+        evaluated = self.database.executor.query(Call(path, [{"channel": self.channel, **args}]))
         if not isinstance(evaluated.result, QuerySuccess):
             raise WrongAnswer(evaluated.result.message)
+
+    def list_newest(self) -> None:
+        self.query("messages:list")
+
+    def first_page(self) -> None:
+        self.query("messages:page", paginationOpts={"numItems": LISTED, "cursor": None})
+
+    def count(self) -> None:
+        self.query("messages:count")
+
+    def list_kept(self) -> None:
+        """The same list for somebody else, while nothing of it was written."""
+        result, _ = self.database.live.once(Call("messages:list", [{"channel": self.channel}]))
+        if not isinstance(result, QuerySuccess):
+            raise WrongAnswer(result.message)
 
 
 async def rate(database: Database, call: Callable[[], None], seconds: float) -> float:
@@ -90,7 +105,8 @@ async def measure(seconds: float, folder: Path | None) -> dict[str, float]:
         caller = Caller(database)
         for _ in range(LISTED):
             caller.send()
-        for call in (caller.send, caller.get_or_create, caller.list_newest):
+        writing = (caller.send, caller.get_or_create)
+        for call in (*writing, caller.list_newest, caller.first_page, caller.count, caller.list_kept):
             figures[call.__name__] = await rate(database, call, seconds)
         database.runtime.stop()
     database.log.close()

@@ -40,6 +40,9 @@ def in_process(processes: Processes, settings: Settings) -> Iterator[Measurement
         yield named(f"mutations (send), {where}", result["send"])
         yield named(f"mutations (get_or_create), {where}", result["get_or_create"])
         yield named(f"queries (list {LISTED}), {where}", result["list_newest"])
+        yield named(f"queries (page of {LISTED}), {where}", result["first_page"])
+        yield named(f"queries (count), {where}", result["count"])
+        yield named(f"queries (list {LISTED}, kept), {where}", result["list_kept"])
 
 
 def mutations(clients: int, processes: Processes, settings: Settings) -> Iterator[Measurement]:

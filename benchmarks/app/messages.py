@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 
-from relive import Id, MutationCtx, QueryCtx, mutation, query
+from relive import Id, MutationCtx, Page, PaginationOptions, QueryCtx, mutation, query
 
 from .schema import Channel, Message
 
@@ -15,6 +15,18 @@ LISTED = 50
 async def list(ctx: QueryCtx, channel: Id[Channel]) -> builtins.list[Message]:
     """The newest messages of a channel, newest first."""
     return await ctx.db.query(Message).index(Message.by_channel, channel).order("desc").take(LISTED)
+
+
+@query
+async def page(ctx: QueryCtx, channel: Id[Channel], paginationOpts: PaginationOptions) -> Page[Message]:
+    """The newest messages of a channel, page by page."""
+    return await ctx.db.query(Message).index(Message.by_channel, channel).order("desc").paginate(paginationOpts)
+
+
+@query
+async def count(ctx: QueryCtx, channel: Id[Channel]) -> int:
+    """How many messages a channel has."""
+    return await ctx.db.query(Message).index(Message.by_channel, channel).count()
 
 
 @mutation

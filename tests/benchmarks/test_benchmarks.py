@@ -42,7 +42,7 @@ def test_every_row_gives_its_figures_and_their_limits_and_leaves_nothing_behind(
         "limits",
     ]
     assert dict(rows_of(figures)) == {
-        "in-process": 6,
+        "in-process": 12,
         "mutations-1": 1,
         "mutations-16": 1,
         "mutations-64": 1,
