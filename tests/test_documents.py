@@ -127,6 +127,11 @@ def test_orders_of_the_guide_are_placed_paid_and_sent(shop: Bench) -> None:
     assert value_of(shop.mutate("orders:place_what_there_is", customer=ada, wanted=both)) == [pen]
     page = value_of(shop.query("orders:of_customer", customer=ada, paginationOpts=FIRST_PAGE))
     assert (page["page"][-1]["_id"], len(page["page"])) == (order, 2)
+    summaries = value_of(shop.query("orders:summaries", customer=ada, paginationOpts=FIRST_PAGE))
+    assert summaries == {
+        **page,
+        "page": [{"order": each["_id"], "status": "open", "items": 1} for each in page["page"]],
+    }
     value_of(shop.mutate("orders:pay", order=order))
     assert value_of(shop.query("orders:waiting")) == 1
     value_of(shop.mutate("orders:send", order=order, carrier="post"))
