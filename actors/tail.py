@@ -3,6 +3,7 @@
 Invariants
     * LSNs are dense: `oldest` is the first one held, `head` the last.
     * A commit is dropped only when it is durable and older than the window that is kept.
+    * From `known_from` on every moment can be told apart: what was committed after it is held.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field, frozen
 
 from ..log.entry import LSN, Entry, Timestamp
 from .version import Change
@@ -34,16 +35,17 @@ class Tail:
     """The newest commit, durable or still in flight."""
     head_ts: Timestamp
     commits: deque[Committed] = Factory(deque[Committed])
+    known_from: Timestamp = field(init=False)
+    """When the newest commit that is not held was made.  It may be long ago: until the next commit,
+    nothing changed."""
+
+    def __attrs_post_init__(self) -> None:
+        self.known_from = self.head_ts
 
     @property
     def oldest(self) -> LSN:
         """The first LSN that is held; one past `head` if none is."""
         return LSN(self.head - len(self.commits) + 1)
-
-    @property
-    def oldest_ts(self) -> Timestamp:
-        """When the first commit that is held was made; `head_ts` if none is."""
-        return self.commits[0].entry.ts if self.commits else self.head_ts
 
     def push(self, commit: Committed) -> None:
         assert commit.entry.lsn == self.head + 1, (commit.entry.lsn, self.head)
@@ -75,6 +77,10 @@ class Tail:
     def replace(self, commits: Iterable[Committed]) -> deque[Committed]:
         """Hold these instead, which must end at `head`; what was held before."""
         before, self.commits = self.commits, deque(commits)
+        for dropped in before:
+            if dropped.entry.lsn >= self.oldest:
+                break
+            self.known_from = dropped.entry.ts
         self.check()
         return before
 
@@ -90,10 +96,11 @@ class Tail:
                 break
             if oldest.ts >= keep_from and len(self.commits) <= TAIL_COMMITS_MAX:
                 break
-            self.commits.popleft()
+            self.known_from = self.commits.popleft().entry.ts
 
     def check(self) -> None:
         assert [commit.entry.lsn for commit in self.commits] == list(range(self.oldest, self.head + 1))
         times = [commit.entry.ts for commit in self.commits]
         assert times == sorted(set(times))
+        assert not times or self.known_from < times[0]
         assert not times or times[-1] <= self.head_ts

@@ -228,13 +228,12 @@ class Database:
     def past(self, ts: int) -> tuple[Overlay, LSN]:
         """The database as of ``ts``, in nanoseconds.  Raises TooLongAgo if it is not held any more."""
         tail = self.runtime.tail
-        lsn, known = tail.head, ts >= tail.head_ts
+        lsn = tail.head
         for committed in tail.newest_first():
-            known = committed.entry.ts <= ts
-            if known:
+            if committed.entry.ts <= ts:
                 break
             lsn = LSN(committed.entry.lsn - 1)
-        # Before the oldest commit that is held, only the empty database is certain.
-        if lsn < self.past_from or not (known or lsn == BEFORE_FIRST):
-            raise TooLongAgo(ts, tail.oldest_ts)
+        # What was before that, is not held; but before the first entry, there was nothing.
+        if lsn < self.past_from or (ts < tail.known_from and lsn != BEFORE_FIRST):
+            raise TooLongAgo(ts, tail.known_from)
         return Overlay.of_the_past(self.runtime.tables, tail, lsn), lsn

@@ -70,3 +70,14 @@ def test_it_holds_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
     tail.trim(durable=LSN(9), keep_from=Timestamp(0))
 
     assert (tail.oldest, len(tail.commits)) == (7, 3)
+
+
+def test_what_changed_is_known_from_the_last_commit_that_was_dropped() -> None:
+    tail = tail_of(1, 9)
+    assert tail.known_from == NOW
+
+    tail.trim(durable=LSN(9), keep_from=Timestamp(NOW + 7))
+    assert tail.known_from == NOW + 6
+
+    tail.replace(list(tail.after(LSN(8))))
+    assert tail.known_from == NOW + 8

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relive.engine.errors import TooLongAgo
 from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.engine.transactions.overlay import Overlay
 from relive.log.entry import LSN
@@ -71,3 +73,39 @@ def test_before_the_first_entry_nothing_was_there() -> None:
 
     assert past[1] == 0
     assert bench.read(count, past=past) == 0
+
+
+def test_a_moment_stays_readable_however_long_nothing_had_happened_before_it() -> None:
+    bench = bench_of(Row)
+
+    async def insert(ctx: MutationCtx) -> None:
+        await ctx.db.insert(Row())
+
+    async def count(ctx: QueryCtx) -> int:
+        return len(await ctx.db.query(Row).collect())
+
+    bench.write(insert)
+    bench.flush()
+    bench.clock.now_ns += 3600 * 10**9
+    asked = bench.database.runtime.tail.head_ts
+    for _ in range(2):
+        bench.write(insert)
+        bench.flush()
+
+    assert bench.read(count, past=bench.database.past(asked)) == 1
+    with pytest.raises(TooLongAgo):
+        bench.database.past(asked - 1)
+
+
+def test_a_moment_before_a_restart_that_nothing_followed_stays_readable() -> None:
+    bench = bench_of(Row)
+
+    async def insert(ctx: MutationCtx) -> None:
+        await ctx.db.insert(Row())
+
+    bench.write(insert)
+    again = bench.reopen()
+    asked = again.database.runtime.tail.head_ts
+    again.write(insert)
+
+    assert again.database.past(asked)[1] == again.database.runtime.tail.head - 1
