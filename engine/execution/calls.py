@@ -19,6 +19,8 @@ class Call:
     """May call internal functions."""
     journal: str | None = None
     """What the same query gave the last time, so that its pages end where they did."""
+    cause: str = "client"
+    """Through which door it came, as entries and records of executions say it."""
 
 
 @frozen(eq=False)

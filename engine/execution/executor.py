@@ -112,7 +112,7 @@ class Executor:
             failure = failure_of(error, self.app.bundle.folder)
             # With the journal that it was given: when it succeeds again, its pages end where they did.
             answer = failure.of_query(id, hidden, attempt.lines(), call.journal)
-        self.note(attempt, call, "client", id, started_ns, failure)
+        self.note(attempt, call, call.cause, id, started_ns, failure)
         return Evaluated(answer, attempt.reads(), lsn, attempt.clock_read_ns())
 
     def mutate(self, call: Call, request: Request) -> Outcome:
@@ -298,11 +298,11 @@ class Executor:
             used=attempt.used(),
         )
 
-    def note_cached(self, path: str, result: QueryResult | None) -> None:
+    def note_cached(self, call: Call, result: QueryResult | None) -> None:
         """A query was answered with the result of an execution before it."""
         error = result.request_free_message if isinstance(result, QueryFailure) else None
         now_ns, id = self.env.clock_ns(), self.fresh_request_id()
-        self.executions.record(now_ns, path, "query", "client", id, error=error, cached=True)
+        self.executions.record(now_ns, call.path, "query", call.cause, id, error=error, cached=True)
 
     def find(self, call: Call, kind: str) -> Endpoint:
         """Raises FunctionNotFound, DeploymentPaused, WrongKind."""

@@ -111,7 +111,7 @@ class LiveQueries(Generic[W]):
             self.kept[key] = 0
         elif not query.stale:
             self.hits += 1
-            self.executor.note_cached(key.call.path, query.result)
+            self.executor.note_cached(call, query.result)
         result, evaluated = self.result(key), query.evaluated
         if key in self.kept:
             self.kept.move_to_end(key)

@@ -27,12 +27,11 @@ from ..database import Database
 from ..errors import FunctionNotFound
 from ..execution.calls import Call, Outcome, path_of
 from ..execution.calls import Request as MutationRequest
-from .access import KEY_NEEDED, Access
+from .access import KEY_NEEDED, Access, cause_of
 from .bodies import answer, bad_body, json_body, raw
 from .formats import FORMATS, default_format_of, failure_json, success_json
 
 QUERIES_PER_BATCH_MAX = 1_000
-BY_HTTP = MutationRequest("http", None, 0)
 
 
 def routes(database: Database, access: Access) -> list[Route]:
@@ -58,6 +57,11 @@ class Body:
     """From Convex JSON to the format asked for."""
     ts: int | None
 
+    @property
+    def request(self) -> MutationRequest:
+        """Without a session: sent again, it runs again."""
+        return MutationRequest(self.call.cause, None, 0)
+
 
 @define(eq=False)
 class Functions:
@@ -76,7 +80,7 @@ class Functions:
 
     async def action(self, request: Request) -> Response:
         body = await self.body(request)
-        failure = self.database.executor.refuse_action(body.call, BY_HTTP)
+        failure = self.database.executor.refuse_action(body.call, body.request)
         return raw(failed_json(failure, body))
 
     async def function(self, request: Request) -> Response:
@@ -137,7 +141,7 @@ class Functions:
         return raw(query_json(result, body))
 
     async def run_mutation(self, body: Body) -> Response:
-        done: Outcome = self.database.executor.mutate(body.call, BY_HTTP)
+        done: Outcome = self.database.executor.mutate(body.call, body.request)
         await self.database.runtime.wait_durable(done.lsn)
         if isinstance(done.outcome, MutationSuccess):
             return raw(success_json(body.encode(done.outcome.result), done.outcome.log_lines))
@@ -179,7 +183,7 @@ class Functions:
         admin = self.access.is_admin(request)
         name = path_of(component_of(tree, admin), path)
         paths.parse(name)
-        return Body(Call(name, args, admin), encode, ts)
+        return Body(Call(name, args, admin, cause=cause_of(request)), encode, ts)
 
 
 def component_of(tree: dict[str, Any], admin: bool) -> str | None:

@@ -70,6 +70,8 @@ def followed(target: Target, app: App, dry_run: bool) -> Tree:
         raise (DeployRefused if said["code"] in REFUSED else DeployFailed)(said["code"], said["message"])
     if said.get("state") not in ("validated", "active") or (said["state"] == "validated" and not dry_run):
         raise DeployFailed("ConnectionLost", LOST.format(target.url))
+    if said.get("total") is None:
+        said.pop("total", None)  # There was nothing to check.
     return {"app": app.name, "code": app.code.hex(), "dryRun": dry_run} | said
 
 

@@ -288,3 +288,13 @@ def test_what_is_taken_back_has_failed() -> None:
     assert [execution.error for execution in executions.kept] == [None, None, "lost", "lost"]
     assert [execution.lsn for execution in executions.kept] == [1, None, None, None]
     assert executions.bytes == sum(execution.size for execution in executions.kept)
+
+
+async def test_records_and_entries_say_through_which_door_a_call_came(running: Running) -> None:
+    for client, cause in (("", "http"), ("relive-0.1.0", "cli")):
+        async with running.http(**{"Convex-Client": client}) as http:
+            for kind, path in (("query", "counters:get"), ("query", "counters:get"), ("mutation", "counters:add")):
+                await http.post(f"/api/{kind}", json={"path": path, "args": {"name": client or "a"}})
+        recorded = [execution.cause for execution in running.database.executor.executions.after(0)][-3:]
+        assert recorded == [cause, cause, cause]
+        assert running.database.executor.entry(running.database.runtime.tail.head).cause.kind == cause
