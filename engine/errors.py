@@ -9,6 +9,7 @@ ReliveError
 │   ├── WrongKind             a query called as a mutation, and the like
 │   ├── ArgumentValidationError
 │   └── ReturnsValidationError
+├── FunctionFailed            what a test's call is told of an error that is no ApplicationError
 ├── DatabaseError             what `ctx.db` refuses inside a handler
 │   ├── DocumentInvalid       a document that does not fit its table
 │   ├── DocumentMissing       patch, replace or delete of an id that is not there
@@ -47,16 +48,18 @@ class ApplicationError(ReliveError):
 
 
 class InvalidCursor(ApplicationError):
-    """A cursor or journal that this query did not make, or that was changed.  Start from the first page.
+    """A cursor or journal that this query did not make, that was changed, or whose page has grown too
+    long to be read.  Start from the first page.
 
     ``usePaginatedQuery`` knows it by its data and does so by itself.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, problem: str = "the cursor belongs to another query, or was changed") -> None:
+        self.problem = problem
         super().__init__({"isConvexSystemError": True, "paginationError": "InvalidCursor"})
 
     def __str__(self) -> str:
-        return "InvalidCursor: the cursor belongs to another query, or was changed. Start from the first page"
+        return f"InvalidCursor: {self.problem}. Start from the first page"
 
 
 class DeploymentPaused(ApplicationError):
@@ -119,6 +122,17 @@ class ReturnsValidationError(FunctionError):
 
     def __str__(self) -> str:
         return f"ReturnsValidationError: {self.path}: {self.problem}"
+
+
+@define(auto_exc=True)
+class FunctionFailed(ReliveError):
+    """A function under test raised, or could not be called.  The text is what ``relive logs`` would show."""
+
+    text: str
+    """The error, and the lines of the app that it passed."""
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class DatabaseError(ReliveError):

@@ -19,7 +19,7 @@ from ..data.documents import to_value
 from ..determinism.driver import drive
 from ..determinism.errors import Interruption
 from ..determinism.gate import Run
-from ..errors import ApplicationError, FunctionError
+from ..errors import ApplicationError, FunctionError, InvalidCursor
 from .results import sendable, without_addresses
 
 REQUEST_ID_BYTES = 8
@@ -81,7 +81,10 @@ def application_failure(error: ApplicationError, folder: Path) -> Failure:
         data = json.encode(guarded(lambda: to_value(error.data), "the data of an error"))
     except (Exception, Interruption) as problem:
         return Failure(f"Uncaught ApplicationError: its data is not a value: {problem}", None)
-    text = shortened(error.data if isinstance(error.data, str) else data.decode())
+    if isinstance(error, InvalidCursor):
+        text = str(error)  # Its data are for clients, and say less.
+    else:
+        text = shortened(error.data if isinstance(error.data, str) else data.decode())
     return Failure(f"Uncaught ConvexError: {text}\n{frames(error, folder)}".rstrip(), data)
 
 

@@ -39,7 +39,10 @@ class Cursors:
     def decode(self, fingerprint: bytes, text: str) -> IndexKey | None:
         """The position; None for the end.  Raises InvalidCursor for anything that this query did not make."""
         try:
-            plain = self.cipher.decrypt(base64.b64decode(text, altchars=b"-_", validate=True), [fingerprint])
+            sealed = base64.b64decode(text, altchars=b"-_", validate=True)
+            plain = self.cipher.decrypt(sealed, [fingerprint])
         except (InvalidTag, binascii.Error, ValueError):
             raise InvalidCursor() from None
+        if base64.urlsafe_b64encode(sealed).decode() != text:
+            raise InvalidCursor()  # Padding can be written in more than one way.
         return None if plain == END else plain[1:]

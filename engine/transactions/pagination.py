@@ -23,9 +23,12 @@ from ...log.entry import IndexKey, IndexName
 from ...protocol.limits import DOCUMENT_BYTES_MAX
 from .. import limits
 from ..data.schema import UNSET, Record, Unset, field
+from ..errors import InvalidCursor, LimitReached
 from .journal import FINGERPRINT_BYTES
 from .transaction import Transaction
 from .usage import Usage
+
+OUTGROWN = "the page has grown beyond what can be read at once"
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -103,7 +106,8 @@ class Bounds:
 
 
 def read_page(query: Pageable[T], options: PaginationOptions) -> Page[T]:
-    """Raises InvalidCursor for cursors of another query, ValueError for counts below 1."""
+    """Raises InvalidCursor for cursors of another query, and for a page that has grown beyond the limits;
+    ValueError for counts below 1."""
     check_options(options)
     transaction = query.transaction
     pages, fingerprint = transaction.pages, fingerprint_of(query)
@@ -119,21 +123,22 @@ def read_page(query: Pageable[T], options: PaginationOptions) -> Page[T]:
             return Page(page=[], is_done=True, continue_cursor=options.cursor)
         bounds.after(position)
     reading = Reading(query, bounds, Allowance.of(options, transaction.usage))
-    if end is None:
-        reading.read_new(options.num_items)
-        end = pages.cursors.encode(fingerprint, reading.last)
-        is_done = reading.last is None
+    last = pages.cursors.decode(fingerprint, end) if end is not None else None
+    if last is not None:
+        bounds.up_to(last)
+        reading.read_all()
+    elif end is not None:
+        # No page follows this one: if it has grown too long, it may end sooner.
+        reading.read_new(limits.PAGE_ROWS_MAX, Allowance.left(transaction.usage))
+        last = reading.last
     else:
-        last = pages.cursors.decode(fingerprint, end)
-        is_done = last is None
-        if last is not None:
-            bounds.up_to(last)
-        reading.read_again()
-    pages.ends[name] = end
+        reading.read_new(options.num_items, reading.allowance)
+        last = reading.last
+    end = pages.ends[name] = pages.cursors.encode(fingerprint, last)
     split = reading.middle()
     return Page(
         page=reading.found,
-        is_done=is_done,
+        is_done=last is None,
         continue_cursor=end,
         split_cursor=pages.cursors.encode(fingerprint, split) if split is not None else None,
         page_status=reading.status(),
@@ -172,14 +177,19 @@ class Allowance:
     bytes: int
 
     @classmethod
-    def of(cls, options: PaginationOptions, usage: Usage) -> Allowance:
-        """What was asked for, and never more than the transaction has left."""
-        rows = usage.remaining("documents_read")
+    def left(cls, usage: Usage) -> Allowance:
+        """What the transaction may still read."""
         # One more document is read before it is seen that it was too much.
         bytes_ = max(usage.remaining("bytes_read") - DOCUMENT_BYTES_MAX, 0)
+        return cls(usage.remaining("documents_read"), bytes_)
+
+    @classmethod
+    def of(cls, options: PaginationOptions, usage: Usage) -> Allowance:
+        """What was asked for, and never more than the transaction has left."""
+        left = cls.left(usage)
         return cls(
-            rows if options.maximum_rows_read is UNSET else min(rows, options.maximum_rows_read),
-            bytes_ if options.maximum_bytes_read is UNSET else min(bytes_, options.maximum_bytes_read),
+            left.rows if options.maximum_rows_read is UNSET else min(left.rows, options.maximum_rows_read),
+            left.bytes if options.maximum_bytes_read is UNSET else min(left.bytes, options.maximum_bytes_read),
         )
 
 
@@ -199,18 +209,23 @@ class Reading(Generic[T]):
     cut_short: bool = False
     """A limit ended the page, not its size."""
 
-    def read_new(self, count: int) -> None:
+    def read_new(self, count: int, allowance: Allowance) -> None:
         for position in self.scan():
             if len(self.found) == count:
                 self.last = position
                 return
-            if self.is_full():
+            if self.is_full(allowance):
                 self.last, self.cut_short = position, True
                 return
 
-    def read_again(self) -> None:
-        for _ in self.scan():
-            pass
+    def read_all(self) -> None:
+        """All up to an end where the next page starts.  Raises InvalidCursor if that is more than one may read."""
+        try:
+            for _ in self.scan():
+                if len(self.found) > limits.PAGE_ROWS_MAX:
+                    raise InvalidCursor(OUTGROWN)
+        except LimitReached as error:
+            raise InvalidCursor(OUTGROWN) from error
 
     def scan(self) -> Iterator[IndexKey]:
         """Go through the documents; their keys."""
@@ -228,10 +243,10 @@ class Reading(Generic[T]):
                 self.found.append(document)
             yield key
 
-    def is_full(self) -> bool:
+    def is_full(self, allowance: Allowance) -> bool:
         return (
-            len(self.positions) >= self.allowance.rows
-            or self.bytes_read >= self.allowance.bytes
+            len(self.positions) >= allowance.rows
+            or self.bytes_read >= allowance.bytes
             or len(self.found) >= limits.PAGE_ROWS_MAX
         )
 

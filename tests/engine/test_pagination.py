@@ -10,6 +10,7 @@ from attrs import define, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from relive.engine import limits
 from relive.engine.application.functions import mutation, query
 from relive.engine.data.schema import Document, Id, Record, index
 from relive.engine.data.schema import field as stored
@@ -206,6 +207,44 @@ def test_a_page_ends_before_the_transaction_has_read_too_much() -> None:
     assert (ranks(page(bench, 9)), value_of(page(bench, 9))["pageStatus"]) == ([0, 1, 2, 3], "SplitRequired")
 
 
+def test_a_last_page_that_grows_beyond_what_can_be_read_ends_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = posts(3)
+    last = page(bench, 10)
+    assert value_of(last)["isDone"]
+
+    monkeypatch.setattr(limits, "PAGE_ROWS_MAX", 5)
+    for rank in range(3, 9):
+        bench.mutate("app:add", rank=rank)
+    grown = page(bench, 10, journal=last.journal)
+    rest = page(bench, 10, cursor=value_of(grown)["continueCursor"])
+
+    assert (ranks(grown), ranks(rest)) == ([0, 1, 2, 3, 4], [5, 6, 7, 8])
+    assert [value_of(each)["isDone"] for each in (grown, rest)] == [False, True]
+    assert value_of(grown)["pageStatus"] == "SplitRecommended"
+
+
+@pytest.mark.parametrize("visible", [False, True])
+def test_a_page_that_outgrows_the_limits_and_has_one_behind_it_makes_clients_start_over(
+    monkeypatch: pytest.MonkeyPatch, visible: bool
+) -> None:
+    bench = posts(6)
+    first = page(bench, 3, visible=visible)
+    for _ in range(3):
+        bench.mutate("app:add", rank=0, hidden=visible)
+
+    if visible:
+        bench.executor.limits = TransactionLimits(documents_read=5)
+    else:
+        monkeypatch.setattr(limits, "PAGE_ROWS_MAX", 5)
+    failed = page(bench, 3, journal=first.journal, visible=visible)
+
+    assert text_of(failed).startswith(
+        "Uncaught ConvexError: InvalidCursor: the page has grown beyond what can be read at once. "
+    )
+    assert msgspec.json.decode(failure_of(failed).data or b"") == INVALID
+    assert ranks(page(bench, 3, visible=visible)) == ([0, 1] if visible else [0, 0, 0])
+
+
 def test_several_pages_in_one_function_keep_their_own_ends() -> None:
     bench = posts(6)
     args = {"first": {"numItems": 2, "cursor": None}, "second": {"numItems": 3, "cursor": None}}
@@ -230,6 +269,7 @@ def test_cursors_belong_to_their_query_and_cannot_be_changed() -> None:
         page(bench, cursor=cursor, down=True),
         page(bench, cursor=cursor, path="above", rank=2),
         page(bench, cursor=cursor[:-4] + ("AAAA" if cursor[-4:] != "AAAA" else "BBBB")),
+        page(bench, cursor=cursor + "="),
         page(bench, cursor="x"),
         page(bench, cursor=""),
         page(bench, cursor="é" * 9),
