@@ -61,8 +61,8 @@ class Kept:
 def key_of(call: Call) -> QueryKey:
     """Calls that differ only in how their arguments are written are the same query."""
     args = call.args
-    if isinstance(args, list) and len(args) == 1:
-        args = args[0]  # Some clients send the object, others an array that holds it.
+    if isinstance(args, list) and len(args) <= 1:
+        args = args[0] if args else {}  # Some clients send the object, others an array that holds it.
     try:
         encoded = json.encode(json.from_json(args))
     except InvalidValue:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.engine.application.functions import mutation, query
 from relive.engine.data.schema import Document, field, index
+from relive.engine.determinism.errors import LimitExceeded
 from relive.engine.execution import live_queries
 from relive.engine.execution.calls import Call
 from relive.engine.execution.live_queries import LiveQueries
@@ -46,7 +47,16 @@ async def broken(ctx: QueryCtx, box: str) -> int:
     return (await ctx.db.query(Item).index(Item.by_box, box).collect())[0].size
 
 
-FUNCTIONS: dict[str, Any] = {"put": put, "items": items, "minute": minute, "broken": broken}
+@query
+async def slow(ctx: QueryCtx) -> str:
+    if BUSY:
+        raise LimitExceeded("query `app:slow` used more than 1 s of CPU", "here", "")
+    return "done"
+
+
+BUSY: list[bool] = []
+"""Not empty while there is no processor to spare."""
+FUNCTIONS: dict[str, Any] = {"put": put, "items": items, "minute": minute, "broken": broken, "slow": slow}
 
 
 @pytest.fixture
@@ -109,6 +119,27 @@ def test_a_failure_is_kept_like_any_result(bench: Bench, live: LiveQueries[str])
 
     bench.mutate("app:put", box="a", size=3)
     assert ask(bench, "broken", box="a") == 3
+
+
+def test_a_query_that_took_too_long_is_run_again_for_others_after_a_while(bench: Bench, live: LiveQueries[str]) -> None:
+    BUSY.append(True)
+    first, _ = live.once(Call("app:slow", [{}]))
+    BUSY.clear()
+    assert "LimitExceeded" in failure_of(first).message
+
+    bench.clock.now_ns += CACHED_CLOCK_NS_MAX // 2
+    assert live.once(Call("app:slow", [{}]))[0] is first
+
+    bench.clock.now_ns += CACHED_CLOCK_NS_MAX
+    assert ask(bench, "slow") == "done"
+
+
+def test_arguments_of_no_use_are_not_answered_with_what_others_got(bench: Bench, live: LiveQueries[str]) -> None:
+    right, _ = live.once(Call("app:minute", []))
+    wrong, _ = live.once(Call("app:minute", [[]]))
+
+    assert live.once(Call("app:minute", [{}]))[0] is right
+    assert "ArgumentValidationError" in failure_of(wrong).message
 
 
 def test_what_a_query_saw_of_the_clock_is_given_to_others_for_a_while_only(
