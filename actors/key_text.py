@@ -6,7 +6,7 @@ import json
 
 from msgspec import UNSET, UnsetType
 
-from ..log.entry import IndexKey, IndexName
+from ..log.entry import IndexKey, IndexName, KeyRange
 from ..protocol.errors import InvalidValue
 from ..protocol.order import decode_keys
 from ..protocol.values import Value
@@ -31,6 +31,21 @@ def bound_text(index: IndexName, bound: IndexKey) -> str:
     """Where a range begins or ends, as ``["general"]``."""
     values = values_of(index, bound)
     return bound.hex() if values is None else f"[{', '.join(map(value_text, values))}]"
+
+
+def range_text(read: KeyRange) -> str:
+    """A range, as ``["general", ...]`` for one key, ``["general"]`` for all that begin so, or from where to where."""
+    start, stop = read.start, read.stop
+    if start and stop == start + b"\0":
+        return key_text(read.index, start)
+    if start and stop == start + BEYOND:
+        return bound_text(read.index, start)
+    first = f"from {bound_text(read.index, start)}" if start else "from the start"
+    if stop is None:
+        return f"{first} to the end"
+    if stop.endswith(b"\0") and (read.index.index == BY_ID or values_of(read.index, stop) is None):
+        return f"{first} through {key_text(read.index, stop[:-1])}"  # It ends just behind a key that was read.
+    return f"{first} to {bound_text(read.index, stop)}"
 
 
 def values_of(index: IndexName, key: IndexKey) -> list[Value | UnsetType] | None:

@@ -10,14 +10,15 @@ from uuid import UUID
 from rich.table import Table
 from rich.text import Text
 
+from ..actors.key_text import range_text, shortened
 from ..engine.data.system_tables import EnvironmentVariable
-from ..log.entry import Entry, Kind, Write
+from ..log.entry import Entry, KeyRange, Kind, Write
 from ..protocol import cbor, json
 from ..protocol.values import Value
 from .output import readable
 
 NANOSECONDS = 1_000_000_000
-KEY_CHARS_SHOWN_MAX = 48
+RANGE_CHARS_SHOWN_MAX = 240
 COLUMNS = ("lsn", "time (UTC)", "kind", "function", "cause", "writes")
 SHORT = ("lsn", "time (UTC)", "kind")
 """Columns that are never folded."""
@@ -95,6 +96,7 @@ def entry_tree(entry: Entry) -> dict[str, object]:
                 "index": str(read.index),
                 "start": read.start.hex(),
                 "stop": None if read.stop is None else read.stop.hex(),
+                "keysOnly": read.keys_only,
             }
             for read in entry.reads
         ],
@@ -145,7 +147,7 @@ def fields(entry: Entry) -> Iterator[tuple[str, str]]:
         yield "result", f"not kept; its hash is {entry.result_digest.hex()}"
     yield "printed", "\n".join(entry.logs) or "-"
     yield "snapshot", str(entry.snapshot)
-    yield "reads", "\n".join(f"{read.index} {bounds(read.start, read.stop)}" for read in entry.reads) or "-"
+    yield "reads", "\n".join(map(read_text, entry.reads)) or "-"
     yield "writes", "\n".join(write_text(write) for write in entry.writes) or "-"
     yield "clock", f"{time_text(entry.clock, 9)} UTC"
     yield "seed", entry.seed.hex()
@@ -180,18 +182,9 @@ def counted(items: Value) -> int:
     return len(items) if isinstance(items, list) else 0
 
 
-def bounds(start: bytes, stop: bytes | None) -> str:
-    if stop == start + b"\x00":
-        return key_text(start)
-    return f"from {key_text(start)} to {'the end' if stop is None else key_text(stop)}"
-
-
-def key_text(key: bytes) -> str:
-    """A key of an index: text where it is an id, else hexadecimal, shortened."""
-    if not key:
-        return "the start"
-    text = key.decode("ascii") if key.isalnum() else key.hex()
-    return text if len(text) <= KEY_CHARS_SHOWN_MAX else f"{text[:KEY_CHARS_SHOWN_MAX]}..."
+def read_text(read: KeyRange) -> str:
+    which = " (which keys there are, not the documents)" if read.keys_only else ""
+    return f"{read.index} {shortened(range_text(read), RANGE_CHARS_SHOWN_MAX)}{which}"
 
 
 def document_of(write: Write) -> Value:

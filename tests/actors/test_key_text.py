@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from relive.actors.key_text import bound_text, key_text
-from relive.log.entry import IndexName
+from relive.actors.key_text import bound_text, key_text, range_text
+from relive.log.entry import IndexName, KeyRange
 from relive.protocol.order import UNDEFINED_KEY, sort_key
 from relive.protocol.values import Int64, Value
 
@@ -54,3 +54,26 @@ def test_a_bound_is_the_values_that_it_was_made_of(bound: bytes, text: str) -> N
 
 def test_bytes_that_are_no_key_are_shown_as_they_are() -> None:
     assert key_text(BY_RANK, b"\x02\x03") == "0203"
+
+
+FULL = sort_key("a") + suffix_of("x")
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "text"),
+    [
+        (b"", None, "from the start to the end"),
+        (FULL, FULL + b"\0", '["a", ...]'),
+        (sort_key("a"), sort_key("a") + b"\xff", '["a"]'),
+        (sort_key("a"), sort_key("b"), 'from ["a"] to ["b"]'),
+        (sort_key("a"), FULL + b"\0", 'from ["a"] through ["a", ...]'),
+        (b"", sort_key(""), 'from the start to [""]'),
+    ],
+)
+def test_a_range_is_told_from_where_to_where(start: bytes, stop: bytes | None, text: str) -> None:
+    assert range_text(KeyRange(BY_RANK, start, stop)) == text
+
+
+def test_a_range_of_ids() -> None:
+    assert range_text(KeyRange(BY_ID_NAME, b"a", b"a\0")) == '["a"]'
+    assert range_text(KeyRange(BY_ID_NAME, b"a", b"c\0")) == 'from ["a"] through ["c"]'

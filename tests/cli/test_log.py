@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from relive.log.entry import LSN, Write
+from relive.log.entry import LSN, IndexName, KeyRange, Write
 from relive.log.storage import FolderStorage
+from relive.protocol.order import sort_key
 
-from relive.cli.entry_text import summary, time_text
+from relive.cli.entry_text import read_text, summary, time_text
 from relive.cli.log_files import open_log
 
 from .conftest import Relive, Serve
@@ -40,11 +41,12 @@ def test_entries_are_shown_while_they_are_made(app: Path, serve: Serve, relive: 
         ("notes", added, "one")
     ]
     newest = relive("log", "show", "--limit", "1", "--json").stdout
+    assert [read["keysOnly"] for read in json.loads(newest)["reads"]] == [False, False]
     assert json.loads(newest)["writes"][0]["document"] is None
 
     text = relive("log", "show", "--entry", "3").stdout
     assert f"notes/{added} deleted, last written by entry 2" in text
-    assert f"reads     notes.by_id {added}\n" in text
+    assert f'reads     notes.by_id ["{added}"]\n' in text
     assert "notes.by_creation_time from the start to the end\n" in text
     deployed = relive("log", "show", "--entry", "1").stdout
     assert 'app "notes_app"' in deployed
@@ -90,6 +92,15 @@ def test_reading_takes_no_lock_and_writes_nothing(app: Path, serve: Serve) -> No
     assert (opened.last, opened.problem) == (1, "")
     assert [entry.lsn for entry in opened.reader.read(LSN(0), 10)] == [1]
     assert {name: storage.read(name, 0, 1 << 20) for name in storage.names()} == before
+
+
+def test_a_range_says_if_only_its_keys_were_looked_at() -> None:
+    name = IndexName("notes", "by_text")
+
+    assert read_text(KeyRange(name, sort_key("a"), None)) == 'notes.by_text from ["a"] to the end'
+    assert read_text(KeyRange(name, sort_key("a"), None, keys_only=True)).endswith(
+        "to the end (which keys there are, not the documents)"
+    )
 
 
 def test_writes_are_counted_by_table() -> None:
