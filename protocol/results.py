@@ -45,6 +45,10 @@ class QueryFailure:
     """Convex JSON of an application error's data."""
     log_lines: tuple[str, ...]
     journal: str | None
+    request: str = ""
+    """The request id; never sent by itself."""
+    text: str = ""
+    """The failure in full, for whoever operates the server, if clients are told less; never sent."""
 
     @cached_property
     def digest(self) -> bytes:

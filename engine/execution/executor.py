@@ -305,8 +305,10 @@ class Executor:
 
     def note_cached(self, call: Call, result: QueryResult | None) -> None:
         """A query was answered with the result of an execution before it."""
-        error = result.request_free_message if isinstance(result, QueryFailure) else None
-        now_ns, id = self.env.clock_ns(), self.fresh_request_id()
+        failure = result if isinstance(result, QueryFailure) else None
+        # The client is told the request id of the failure that it is given: that one must be found.
+        id = failure.request if failure is not None else self.fresh_request_id()
+        now_ns, error = self.env.clock_ns(), failure.text if failure is not None else None
         self.executions.record(now_ns, call.path, "query", call.cause, id, error=error, cached=True)
 
     def find(self, call: Call, kind: str) -> Endpoint:

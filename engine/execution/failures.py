@@ -27,6 +27,9 @@ REQUEST_ID_BYTES = 8
 REDACTED = "Server Error"
 """All that a client hears of a failure that is kept from it, but for the data of an application error."""
 
+FRAMES_SHOWN_MAX = 20
+"""Lines of the app that an error is said to have passed; of a longer way, its start and its end."""
+
 T = TypeVar("T")
 
 
@@ -45,7 +48,10 @@ class Failure:
     def of_query(self, request_id: str, redact: bool, lines: tuple[str, ...], journal: str | None) -> QueryFailure:
         # Failures that look the same to a client are the same result: it is not sent twice.
         comparable = REDACTED if redact else self.text
-        return QueryFailure(self.message(request_id, redact), comparable, self.data, () if redact else lines, journal)
+        shown = () if redact else lines
+        return QueryFailure(
+            self.message(request_id, redact), comparable, self.data, shown, journal, request_id, self.text
+        )
 
     def of_function(self, request_id: str, redact: bool, lines: tuple[str, ...]) -> FunctionFailure:
         return FunctionFailure(self.message(request_id, redact), self.data, () if redact else lines)
@@ -122,6 +128,9 @@ def frames(error: BaseException, folder: Path) -> str:
         path = Path(frame.filename)
         if path.is_relative_to(folder):
             lines.append(f'  File "{path.relative_to(folder)}", line {frame.lineno}, in {frame.name}')
+    if len(lines) > FRAMES_SHOWN_MAX:
+        half = FRAMES_SHOWN_MAX // 2
+        lines[half:-half] = [f"  ... {len(lines) - 2 * half:,} more ..."]
     return "\n".join(lines)
 
 

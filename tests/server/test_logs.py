@@ -136,6 +136,20 @@ async def test_a_shared_result_is_marked(running: Running) -> None:
     assert [entry["cachedResult"] for entry in entries] == [False, True]
 
 
+@pytest.mark.parametrize("redact", [False, True])
+async def test_a_failure_that_is_shared_is_told_in_full_under_the_id_that_its_clients_heard(
+    running: Running, redact: bool
+) -> None:
+    running.database.executor.redact = redact
+    answers = [await call(running, "query", "nothing:here") for _ in range(2)]
+    entries, _ = await logs(running)
+
+    assert [entry["cachedResult"] for entry in entries] == [False, True]
+    assert {entry["error"] for entry in entries} == {"Could not find public function for 'nothing:here'."}
+    for answer, entry in zip(answers, entries, strict=True):
+        assert f"[Request ID: {entry['requestId']}]" in answer["errorMessage"]
+
+
 async def test_what_never_ran_is_told_as_well(running: Running) -> None:
     await call(running, "query", "nothing:here")
     await call(running, "action", "counters:add", name="a")
