@@ -10,6 +10,8 @@ codegen       clients' types, generated from the hints
 determinism   runs handlers so that they can be run again with the same outcome
 
 database      log, actors, deployed app and live queries, assembled
+testing       an app under test: the database in memory, driven call by call
+seeded        a clock that stands still, and randomness that a seed decides
 log_thread    the thread in which batches reach the disk
 data_folder   where a deployment keeps its log, and what it was given on its first start
 admin_key     what opens internal functions and administrative routes

@@ -1,0 +1,1 @@
+"""An app, and its functions as a test of it imports them."""
