@@ -5,6 +5,7 @@ transactions  one transaction, from the inside out, and what a handler sees of i
 application   an app, from its source to functions that can be called
 execution     runs functions: from a call to a result and an entry; live queries
 deployment    what changes a running deployment: code, data, environment
+history       what the log knows about the past, and running it again
 server        websockets and HTTP on one port
 codegen       clients' types, generated from the hints
 determinism   runs handlers so that they can be run again with the same outcome

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-ROOMS = ("determinism", "data", "transactions", "application", "codegen", "execution", "deployment", "server")
+ROOMS = (
+    "determinism",
+    "data",
+    "transactions",
+    "application",
+    "codegen",
+    "execution",
+    "deployment",
+    "history",
+    "server",
+)
 """Of the engine; what assembles them stands beside."""
 LAYERS = ("protocol", "log", "actors", "engine", "simulations", "relive")
 """A folder imports only from itself and from those to its left."""

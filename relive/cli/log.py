@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from ..engine.data_folder import LOG
+from ..engine.history.statistics import Statistics
 from ..log.entry import FIRST_LSN, LSN
 from ..log.errors import Damaged
 from ..log.storage import FolderStorage
@@ -19,6 +20,7 @@ from .log_files import named_in_full, open_log
 from .options import data_option, json_option, traceback_option
 from .output import print_json, say
 from .progress import LogProgress
+from .statistics_text import statistics_tables, statistics_tree
 
 LIMIT = 20
 LINE_CHARS_MAX = 10_000
@@ -61,11 +63,26 @@ def show(data: Path, from_lsn: int | None, limit: int, entry: int | None, as_jso
         for each in entries:
             print_json(entry_tree(each))
     elif entries:
-        # Folded to the width of a terminal only: other programs get each entry on one line.
-        console = Console() if sys.stdout.isatty() else Console(width=LINE_CHARS_MAX)
-        console.print(table_of(entries))
+        console_of().print(table_of(entries))
     else:
         say(f"no entries from {first} on: the last one is {opened.last}" if opened.last else "there are no entries")
+
+
+@log.command()
+@data_option
+@json_option
+@traceback_option
+def stats(data: Path, as_json: bool) -> None:
+    """Show how much the log holds: by table, kind and function, and what history takes."""
+    storage = storage_of(data)
+    with named_in_full(storage):
+        statistics = Statistics.of(open_log(storage).reader)
+    if as_json:
+        print_json(statistics_tree(statistics))
+        return
+    console = console_of()
+    for part in statistics_tables(statistics):
+        console.print(part, highlight=False, markup=False)
 
 
 @log.command()
@@ -91,6 +108,11 @@ def verify(data: Path, as_json: bool) -> int:
     else:
         click.echo(verified_text(verified))
     return 0
+
+
+def console_of() -> Console:
+    """Folds to the width of a terminal only: other programs get each row on one line."""
+    return Console() if sys.stdout.isatty() else Console(width=LINE_CHARS_MAX)
 
 
 def storage_of(data: Path) -> FolderStorage:

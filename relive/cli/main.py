@@ -16,6 +16,7 @@ import click
 from attrs import define
 
 from ..engine.errors import AppInvalid, DataFolderInvalid, SchemaMismatch
+from ..engine.history.errors import NoHistory
 from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
@@ -42,6 +43,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (DataFolderInvalid, USAGE),
     (NoLog, USAGE),
     (NoSuchEntry, USAGE),
+    (NoHistory, USAGE),
 )
 HELP = """\
 relive: a reactive backend in Python, with a log of every change.
@@ -71,6 +73,7 @@ COMMANDS = {
     "pause": "pause:pause",
     "resume": "pause:resume",
     "log": "log:log",
+    "blame": "blame:blame",
     "admin-key": "admin_key:admin_key",
 }
 """Where each is: module and name."""

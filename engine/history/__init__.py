@@ -1,0 +1,6 @@
+"""What the log knows about the past: everything here reads entries and changes nothing.
+
+statistics    how many entries and bytes, by table, kind and function
+biography     every change of one document, with its cause and what it changed
+errors        what the log cannot tell
+"""

@@ -1,0 +1,92 @@
+"""What commands tell of the past, on a folder that is being served."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from relive.cli.statistics_text import size_text
+
+from .conftest import Relive, Serve
+
+
+def test_the_log_is_counted(app: Path, serve: Serve, relive: Relive) -> None:
+    serve(app)
+    relive("run", "notes:add", '{"text": "one"}')
+    relive("run", "notes:add", '{"text": "two"}')
+    relive("run", "notes:clear")
+
+    said = json.loads(relive("log", "stats", "--json").stdout)
+    verified = json.loads(relive("log", "verify", "--json").stdout)
+    assert (said["entries"], said["first"], said["last"]) == (4, verified["first"], verified["last"])
+    assert said["bytes"] < verified["bytes"]  # frames and headers
+    notes = said["tables"]["notes"]
+    assert (notes["documents"], notes["versions"], notes["tombstones"], notes["currentBytes"]) == (0, 2, 2, 0)
+    assert notes["oldBytes"] > 0
+    assert {name: tally["entries"] for name, tally in said["kinds"].items()} == {"mutation": 3, "deploy": 1}
+    assert {name: tally["entries"] for name, tally in said["functions"].items()} == {"notes:add": 2, "notes:clear": 1}
+
+    text = relive("log", "stats").stdout
+    assert text.startswith("4 entries, ")
+    assert "too young to tell its growth" in text.splitlines()[0]
+    assert ["notes", "0", "0", "B", "2", "2"] in [line.split()[:6] for line in text.splitlines()]
+
+
+def test_a_document_is_blamed(app: Path, serve: Serve, relive: Relive) -> None:
+    serve(app)
+    added = relive("run", "notes:add", '{"text": "one"}').stdout.strip('"\n')
+    relive("run", "notes:clear")
+
+    lines = relive("blame", f"notes/{added}").stdout.splitlines()
+    heads = [line for line in lines if line.startswith("entry")]
+    assert [(line.split()[1], line.split()[-2], line.split()[-1]) for line in heads] == [
+        ("3", "notes:clear", "deleted"),
+        ("2", "notes:add", "created"),
+    ]
+    assert '  - text: "one"' in lines
+    assert '  + text: "one"' in lines
+    assert '  arguments {"text": "one"}' in lines
+
+    trees = [json.loads(line) for line in relive("blame", added, "--json").stdout.splitlines()]
+    assert [(tree["lsn"], tree["what"], tree["previous"], tree["table"]) for tree in trees] == [
+        (3, "deleted", 2, "notes"),
+        (2, "created", 0, "notes"),
+    ]
+    assert {"field": "text", "after": "one"} in trees[1]["changes"]
+    assert {"field": "text", "before": "one"} in trees[0]["changes"]
+    assert [cause["lsn"] for cause in trees[1]["causes"]] == [2]
+
+    limited = relive("blame", added, "--limit", "1")
+    assert limited.stdout.count("entry") == 1
+    assert "there are older changes" in limited.stderr
+
+
+def test_only_what_was_written_can_be_blamed(app: Path, serve: Serve, relive: Relive) -> None:
+    serve(app)
+    added = relive("run", "notes:add", '{"text": "one"}').stdout.strip('"\n')
+
+    missing = relive("blame", f"users/{added}")
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert f"no entry of the log wrote users/{added}" in missing.stderr
+    assert relive("blame", "nothing").returncode == 2
+    assert relive("blame", added, "--data", "absent").returncode == 2
+
+
+def test_secrets_stay_hidden(app: Path, serve: Serve, relive: Relive) -> None:
+    serve(app)
+    relive("env", "set", "API_KEY", "swordfish")
+    shown = json.loads(relive("log", "show", "--limit", "1", "--json").stdout)
+    id = next(write["id"] for write in shown["writes"] if write["table"] == "_environment_variables")
+
+    assert "+ value: (hidden)" in relive("blame", id).stdout
+    assert "swordfish" not in relive("blame", id).stdout + relive("blame", id, "--json").stdout
+
+
+def test_sizes_are_told_in_units() -> None:
+    assert [size_text(size) for size in (0, 1023, 1024, 3 * 1024**2, 5 * 1024**5)] == [
+        "0 B",
+        "1023 B",
+        "1.0 KiB",
+        "3.0 MiB",
+        "5,120.0 TiB",
+    ]
