@@ -9,6 +9,7 @@ from __future__ import annotations
 from attrs import Factory, define
 
 from ...actors.tables import Tables
+from ...actors.version import Version
 from .system_tables import NUMBERS, TABLES, TableRow
 
 USER_TABLE_NUMBER_MIN = 10_001
@@ -20,12 +21,14 @@ class Catalog:
     tables: Tables
     numbers: dict[str, int] = Factory(lambda: dict(NUMBERS))
     names: dict[int, str] = Factory(lambda: {number: name for name, number in NUMBERS.items()})
-    seen: int = 0
-    """How many rows of ``_tables`` the dictionaries know; rows are never changed or deleted."""
+    newest: Version | None = None
+    """The last row of ``_tables`` that the dictionaries know.  Rows are never changed; the last ones can be
+    taken back, and others come in their place."""
 
     def refresh(self) -> None:
         versions = self.tables.table(TABLES).versions
-        if len(versions) == self.seen:
+        newest = next(reversed(versions.values()), None)
+        if newest is self.newest:
             return
         self.numbers = dict(NUMBERS)
         for version in versions.values():
@@ -34,7 +37,7 @@ class Catalog:
             self.numbers[row.name] = row.number
         self.names = {number: name for name, number in self.numbers.items()}
         assert len(self.names) == len(self.numbers), "two tables with one number"
-        self.seen = len(versions)
+        self.newest = newest
 
     def number_of(self, name: str) -> int | None:
         self.refresh()

@@ -46,6 +46,8 @@ WAYS: Sequence[Literal["collect", "take", "first", "unique", "count", "exists", 
     "stop",
 )
 INCREMENTS = {"int": (1, -1, 2), "float": (1, 0.5, -0.5), "int64": (1, Int64(2)), "any": (1, 0.5, Int64(1), -1)}
+ANY_FIELD = Field("a", "any", nullable=False, may_be_missing=True, default=UNSET)
+"""Of tables without a class."""
 SHORT = 3
 """Steps of a program at most."""
 DEPTH = 2
@@ -104,7 +106,7 @@ class Drawing:
         return KINDS[known.kind].wrong if self.chance(30) else self.value(known.kind)
 
     def table(self) -> Table:
-        return self.pick([*self.schema.typed, *self.schema.tables])
+        return self.pick(self.schema.untyped if self.chance(4) else self.schema.typed)
 
     def fields(self, table: Table) -> dict[str, Any]:
         """Of a document, most of the time one that fits."""
@@ -203,8 +205,8 @@ class Drawing:
         return Caught(step) if self.chance(3) else step
 
     def mutation(self, depth: int = 0) -> Program:
-        if self.chance(8):
-            return self.merges()
+        if self.chance(3) and self.known.stored:
+            return self.pick(SKETCHES)(self)
         if depth == 0:
             self.focus = self.target(own=True) if self.chance(2) else None
         steps = tuple(self.writing(depth) for _ in range(self.count(SHORT, 1)))
@@ -260,36 +262,86 @@ class Drawing:
         middle = inner if self.chance(3) else self.rows(self.home(target))
         return (self.merge(target), middle, *([self.merge(target)] if self.chance(2) else []))
 
+    def there_and_back(self) -> Program:
+        """A change of a document, or none, and then the field as it was."""
+        target = self.pick(self.known.stored)
+        table, document = self.home(target), self.known.documents[target]
+        known = self.pick(table.fields or (ANY_FIELD,))
+        there = Patch(target, {known.name: self.value(known.kind)}) if self.chance(2) else self.change(target)
+        return (there, Patch(target, {known.name: document.get(known.name, UNSET)}))
+
+    def written_and_read(self) -> Program:
+        """A change, or a new document, and a look: at what is there now, or at what was there before."""
+        target = self.pick(self.known.stored)
+        table = self.home(target)
+        change = Insert(table.name, self.fields(table)) if self.chance(3) else self.change(target)
+        index = self.pick(["", *table.indexes])
+        look = Get(target) if self.chance(4) else Rows(Read(table.name, index=index), self.pick(WAYS), self.count(3, 1))
+        return (change, Call("stale query", (look,)), look) if self.chance(2) else (change, look)
+
+    def undone(self) -> Program:
+        """A call that changes something, and fails; and what comes after it."""
+        changes = [self.alone() for _ in range(self.count(2, 1))]
+        return (Caught(Call("mutation", (*changes, Raise()))), *[self.alone() for _ in range(self.count(2))])
+
+    def alone(self) -> Step:
+        if self.chance(2):
+            table = self.pick(self.schema.untyped)
+            return Insert(table.name, self.fields(table))
+        target = self.pick(self.known.stored)
+        return self.rows(self.home(target)) if self.chance(3) else self.change(target)
+
+    def moved_while_read(self) -> Program:
+        """Rows of an index, each changed in what it stands there by."""
+        table = self.pick(self.schema.typed)
+        index, paths = self.pick(list(table.indexes.items()))
+        known = table.field(paths[0][0])
+        assert known is not None
+        read = Read(table.name, index=index, reverse=bool(self.count(1)))
+        return (Each(read, self.count(4, 2), Patch("", {known.name: self.item(known)})), self.rows(table))
+
+    def change(self, target: str) -> Patch | Delete | Merge:
+        match self.pick(["patch", "delete", "merge"]):
+            case "patch":
+                return Patch(target, self.changes(self.home(target)))
+            case "delete":
+                return Delete(target)
+            case _:
+                return self.merge(target)
+
     def race(self) -> tuple[Program, ...]:
         """Some, and one that runs while they are committed; most of the time all change one document."""
         if self.chance(3) or not self.known.stored:
             return tuple(self.mutation() for _ in range(self.count(3, 2)))
+        sums = [each for id in self.known.stored for each in self.sums(id)]
+        if sums and self.chance(2):
+            return self.race_for_a_sum(*self.pick(sums))
         target = self.pick(self.known.stored)
-        looks = list(self.looks_at_sums(target))
-        if looks and self.chance(2):
-            return self.pick(looks)
-        firsts: list[Step] = [self.merge(target), Patch(target, self.changes(self.home(target))), self.merge(target)]
-        first: Program = (self.pick(firsts),)
-        return first, self.merges(target)
+        return (self.change(target),), self.merges(target)
 
-    def looks_at_sums(self, target: str) -> Iterator[tuple[Program, Program]]:
-        """Both add to the document; one looks for what it is then, which it is not if the other comes first."""
-        table, document = self.home(target), self.known.documents[target]
+    def sums(self, id: str) -> Iterator[tuple[str, Field, str]]:
+        """Numbers of a document by which it stands in an index: id, field and index."""
+        table, document = self.schema.table(self.known.homes[id]), self.known.documents[id]
         for index, ((name, *below), *_) in table.indexes.items():
             held, known = document.get(name), table.field(name)
-            if below or known is None or known.kind not in INCREMENTS or isinstance(held, bool):
-                continue
-            if isinstance(held, (int, float)):
-                by: Any = self.pick(INCREMENTS[known.kind][:1])
-                sum_ = Int64(held + by) if isinstance(held, Int64) else held + by
-                rows = Rows(Read(table.name, index=index, equal=(sum_,)), self.pick(WAYS), self.count(3, 1))
-                yield (self.merge(target),), (Merge(target, {name: ("increment", by)}), rows)
+            is_number = isinstance(held, (int, float)) and not isinstance(held, bool)
+            if is_number and known is not None and known.kind in INCREMENTS and not below:
+                yield id, known, index
+
+    def race_for_a_sum(self, id: str, known: Field, index: str) -> tuple[Program, ...]:
+        """Both add to the number; one looks for what it is then, which it is not if the other comes first."""
+        held = self.known.documents[id][known.name]
+        by, other = Int64(1) if isinstance(held, Int64) else 1, self.pick(INCREMENTS[known.kind])
+        found = Int64(held + by) if isinstance(held, Int64) else held + by
+        rows = Rows(Read(self.known.homes[id], index=index, equal=(found,)), self.pick(WAYS), self.count(3, 1))
+        first: Program = (Merge(id, {known.name: ("increment", other)}),)
+        return first, (Merge(id, {known.name: ("increment", by)}), rows)
 
     def merge(self, target: Target | None = None) -> Merge:
         if target is None:
             target = self.target(own=True)
         table = self.home(target)
-        fields = table.fields or (Field("a", "any", nullable=False, may_be_missing=True, default=UNSET),)
+        fields = table.fields or (ANY_FIELD,)
         known = self.pick([*fields, *[known for known in fields if known.kind in INCREMENTS] * 2])
         operations = ["append"] if known.kind == "list" else ["maximum", "minimum"]
         if known.kind in INCREMENTS:
@@ -316,6 +368,16 @@ class Drawing:
             case _:
                 change = Insert(table.name, self.fields(table))
         return Each(read, most, change)
+
+
+SKETCHES = (
+    Drawing.merges,
+    Drawing.there_and_back,
+    Drawing.written_and_read,
+    Drawing.undone,
+    Drawing.moved_while_read,
+)
+"""Programs that chance alone would not often make."""
 
 
 @st.composite

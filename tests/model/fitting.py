@@ -101,7 +101,7 @@ def increment(held: Any, by: Any) -> Any:
 def extreme(held: Any, value: Any, sign: int) -> Any:
     if held is UNSET:
         return value
-    value = as_held(value, "int64") if isinstance(held, Int64) else value
+    value = as_held(normal(value), "int64") if isinstance(held, Int64) else value
     return value if compare(value, held) * sign > 0 else held
 
 

@@ -115,6 +115,10 @@ class Schema:
     def typed(self) -> tuple[Table, ...]:
         return tuple(table for table in self.tables if table.fields)
 
+    @property
+    def untyped(self) -> tuple[Table, ...]:
+        return tuple(table for table in self.tables if not table.fields)
+
     def table(self, name: str) -> Table:
         return next(table for table in (*self.tables, TABLES_LIST) if table.name == name)
 
@@ -140,7 +144,7 @@ def declaration(made: Field) -> Any:
 
 
 NAMES: Final = ("a", "b", "c", "d")
-UNTYPED: Final = (Table("loose"), Table("strange"))
+UNTYPED: Final = (Table("loose"), Table("strange"), Table("odd"))
 
 
 SEVERAL: Final = st.lists(st.integers(0, 11), min_size=1, max_size=3, unique=True)

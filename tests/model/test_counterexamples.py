@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from relive.actors.committer import REFUSE_NS
 from relive.engine.data.schema import UNSET, Int64
 
 from .compared import Compared, executor_behind
-from .programs import Call, Caught, Delete, Insert, Merge, Patch, Program, Raise, Read, Rows
+from .programs import Call, Caught, Delete, Get, Insert, Merge, Own, Patch, Program, Raise, Read, Rows
 from .schemas import UNTYPED, Field, Schema, Table
 
 SCHEMA = Schema(
@@ -100,3 +101,21 @@ def test_reading_a_table_that_is_not_there_depends_on_no_other_table() -> None:
 
     assert race(compared, (Insert("strange", {}),), read) == 0
     assert race(compared, (Insert("loose", {}),), read) == 1
+
+
+def test_a_table_that_takes_the_place_of_one_taken_back_is_known_by_its_number() -> None:
+    compared, _ = stored()
+    bench = compared.bench
+    bench.flush()
+    second, _ = executor_behind(bench)
+    before = compared.head
+    compared.mutate((Insert("loose", {}), Get(Own(0))))
+    compared.mutate((Rows(Read("loose"), "collect"), Get(next(iter(compared.state.documents["loose"])))))
+    bench.database.runtime.not_written("the disk is full")
+    bench.clock.now_ns += 2 * REFUSE_NS
+    assert compared.head == before
+    compared.mutate((Insert("strange", {}),), second)
+
+    (id,) = compared.state.documents["strange"]
+    compared.mutate((Get(id),))
+    compared.check()
