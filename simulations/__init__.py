@@ -1,1 +1,24 @@
-"""What proves it: one seed decides everything."""
+"""What proves it: one seed decides everything.
+
+driver         runs a trio program so that its plan decides everything; the one place that knows trio's private names
+schedule       who runs next: policies, and their choices as numbers
+randomness     one stream for each thing that needs some
+plan           operations, faults, knobs and schedule of a run, as data
+swarm          plans from seeds
+workloads      what clients ask for
+world          what comes in from outside, and what goes wrong there
+process        one life of a server process, made of the code that ships
+server_socket  its end of a connection
+client         a client, and what its application sees
+network        connections that delay, stall and end
+trace          what happened, in order
+run            a plan to a trace and the log that was left
+model          the app a second time, brutally simple
+fold           the documents that a log makes
+history        the log, laid over the model
+checkers       what must be true of every run
+campaign       many seeds, one after another
+minimise       a smaller plan that fails in the same way
+report         a failure for people
+errors         what can go wrong with a simulation itself
+"""

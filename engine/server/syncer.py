@@ -7,6 +7,7 @@ result that another connection shares is there already when its turn comes.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 import trio
 from attrs import Factory, define
@@ -26,6 +27,7 @@ TAKEN_BACK = "the entry could not be written to the disk, and was taken back"
 class Syncer:
     database: Database
     live: LiveQueries[Watcher]
+    monotonic_ns: Callable[[], int] = real_monotonic_ns
     waiting: deque[Connection] = Factory(deque[Connection])
     woken: trio.Event = Factory(trio.Event)
 
@@ -54,17 +56,17 @@ class Syncer:
         self.schedule(connection)
 
     async def run(self) -> None:
-        slice_end = real_monotonic_ns() + SLICE_NS
+        slice_end = self.monotonic_ns() + SLICE_NS
         while True:
             self.live.catch_up()
             if not self.waiting:
                 self.woken = trio.Event()
                 await self.woken.wait()
-                slice_end = real_monotonic_ns() + SLICE_NS
+                slice_end = self.monotonic_ns() + SLICE_NS
                 continue
             connection = self.waiting.popleft()
             connection.scheduled = False
             connection.advance()
-            if real_monotonic_ns() > slice_end:
+            if self.monotonic_ns() > slice_end:
                 await trio.lowlevel.checkpoint()
-                slice_end = real_monotonic_ns() + SLICE_NS
+                slice_end = self.monotonic_ns() + SLICE_NS

@@ -1,0 +1,39 @@
+"""Counters: the smallest state whose loss or repetition shows."""
+
+from __future__ import annotations
+
+from relive.engine.application.functions import mutation, query
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.operations import increment
+
+from .schema import Counter
+
+
+async def find(ctx: QueryCtx, name: str) -> Counter | None:
+    return await ctx.db.query(Counter).index(Counter.by_name, name).unique()
+
+
+@mutation
+async def add(ctx: MutationCtx, name: str, by: int) -> int:
+    counter = await find(ctx, name)
+    if counter is None:
+        await ctx.db.insert(Counter(name=name, count=by))
+        return by
+    await ctx.db.patch(counter.id, count=counter.count + by)
+    return counter.count + by
+
+
+@mutation
+async def bump(ctx: MutationCtx, name: str) -> None:
+    """Adds one, and does not look at the count."""
+    counter = await find(ctx, name)
+    if counter is None:
+        await ctx.db.insert(Counter(name=name, count=1))
+    else:
+        await ctx.db.merge(counter.id, count=increment())
+
+
+@query
+async def get(ctx: QueryCtx, name: str) -> int:
+    counter = await find(ctx, name)
+    return 0 if counter is None else counter.count

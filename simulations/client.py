@@ -1,0 +1,151 @@
+"""A client: the `ClientSession` that ships, on a socket of the simulated network, doing what a plan says.
+
+It comes back whenever its connection is lost, sends again what is not known to be visible, and writes down
+all that its application would see.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import trio
+from attrs import Factory, define
+
+from ..protocol.client_session import INITIAL_CONNECT, ClientSession, MutationDone, Terminated
+from ..protocol.client_wire import decode_server, encode_client
+from ..protocol.errors import InvalidValue, ProtocolError
+from ..protocol.messages import MutationResponse, QueryUpdated, ServerMessage, Transition
+from ..protocol.results import MutationSuccess
+from .network import Link
+from .plan import MUTATE, SUBSCRIBE, Operation
+from .trace import Answered, Asked, Done, Lost, Objected, Opened, Seen, Shown, Subscribed, Trace, Unsubscribed
+
+Dial = Callable[[int], Link | None]
+"""A connection for a client; None if nobody answers."""
+
+
+@define(eq=False)
+class Client:
+    number: int
+    session: ClientSession
+    dial: Dial
+    trace: Trace
+    reconnect_s: float
+    pipelined: bool
+    link: Link | None = None
+    socket: int = 0
+    paths: dict[int, Asked] = Factory(dict[int, Asked])
+    """Of every request ever made."""
+    queries: dict[int, Subscribed] = Factory(dict[int, Subscribed])
+    subscribed: deque[int] = Factory(deque[int])
+    has_done_all: bool = False
+    settled: trio.Event = Factory(trio.Event)
+    """Set, and made anew, whenever a mutation is done."""
+
+    async def run(self, operations: tuple[Operation, ...]) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.stay_connected)
+            for operation in operations:
+                await trio.sleep(operation.pause_ms / 1000)
+                await self.act(operation)
+            while self.session.unresolved:
+                await self.settled.wait()
+            self.has_done_all = True
+
+    async def act(self, operation: Operation) -> None:
+        if operation.verb == MUTATE:
+            request = self.session.mutate(operation.path, operation.args)
+            self.paths[request] = Asked(self.number, request, operation.path, operation.args)
+            self.trace.add(self.paths[request])
+            self.flush()
+            while not self.pipelined and request in self.session.unresolved:
+                await self.settled.wait()
+        elif operation.verb == SUBSCRIBE:
+            self.subscribe(operation.path, operation.args)
+        elif self.subscribed:
+            query = self.subscribed.popleft()
+            self.session.unsubscribe(query)
+            self.trace.add(Unsubscribed(self.number, query))
+            self.flush()
+
+    def subscribe(self, path: str, args: dict[str, object]) -> None:
+        query = self.session.subscribe(path, args)
+        self.subscribed.append(query)
+        self.queries[query] = Subscribed(self.number, query, path, args)
+        self.trace.add(self.queries[query])
+        self.flush()
+
+    async def stay_connected(self) -> None:
+        reason = INITIAL_CONNECT
+        while True:
+            link = self.dial(self.number)
+            if link is not None:
+                self.socket += 1
+                self.link = link
+                self.trace.add(Opened(self.number, self.socket))
+                self.session.opened(reason)
+                self.flush()
+                await self.listen(link)
+                self.session.lost()
+                self.link = None
+                self.trace.add(Lost(self.number, self.socket))
+                reason = "Closed"
+            await trio.sleep(self.reconnect_s)
+
+    def flush(self) -> None:
+        for message in self.session.outgoing():
+            assert self.link is not None, "only who is connected has something to send"
+            self.link.to_server.send(encode_client(message))
+
+    async def listen(self, link: Link) -> None:
+        while (text := await link.to_client.receive()) is not None:
+            try:
+                self.hear(decode_server(text))
+            except (ProtocolError, InvalidValue) as error:
+                self.trace.add(Objected(self.number, str(error)))
+                link.cut()
+                return
+            self.flush()
+
+    def hear(self, message: ServerMessage) -> None:
+        if isinstance(message, MutationResponse):
+            self.note_answer(message)
+        waiting = set(self.session.unconfirmed) if isinstance(message, Transition) else set()
+        facts = self.session.receive(message)
+        if isinstance(message, Transition):
+            self.note_transition(tuple(sorted(waiting - self.session.unconfirmed.keys())))
+        for fact in facts:
+            if isinstance(fact, MutationDone):
+                ts = fact.outcome.ts if isinstance(fact.outcome, MutationSuccess) else None
+                self.trace.add(Done(self.number, fact.request_id, ts, self.session.version.ts))
+                self.settled.set()
+                self.settled = trio.Event()
+            elif isinstance(fact, Terminated):
+                self.trace.add(Objected(self.number, fact.error))
+
+    def note_answer(self, message: MutationResponse) -> None:
+        outcome = message.outcome
+        if isinstance(outcome, MutationSuccess):
+            self.trace.add(Answered(self.number, message.request_id, outcome.ts, outcome.result, False))
+        else:
+            text = outcome.message.encode()
+            self.trace.add(Answered(self.number, message.request_id, None, text, outcome.data is not None))
+
+    def note_transition(self, first: tuple[int, ...]) -> None:
+        session = self.session
+        seen = tuple(
+            self.see(query)
+            for query in session.queries
+            if session.unconfirmed.get(query, 0) <= session.version.query_set
+        )
+        still = tuple(query for query in first if query in session.queries)
+        self.trace.add(Shown(self.number, self.socket, session.version.ts, seen, still))
+
+    def see(self, query: int) -> Seen:
+        asked, result = self.queries[query], self.session.results.get(query)
+        if query in self.session.unconfirmed or result is None:
+            return Seen(query, asked.path, asked.args, None, "nothing was said")
+        if isinstance(result, QueryUpdated):
+            return Seen(query, asked.path, asked.args, result.value, "")
+        return Seen(query, asked.path, asked.args, None, result.message)

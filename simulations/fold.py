@@ -1,0 +1,44 @@
+"""What the log says the documents are: one entry after another, laid into dicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from attrs import Factory, define
+
+from ..log.entry import Entry
+from ..protocol import cbor
+
+SYSTEM = "_"
+"""Tables and fields of the engine's own begin with it."""
+
+
+@define
+class Fold:
+    lsn: int = 0
+    documents: dict[str, dict[str, tuple[int, bytes]]] = Factory(dict[str, dict[str, tuple[int, bytes]]])
+    """By table and id: the entry that wrote it, and its CBOR."""
+    problems: list[str] = Factory(list[str])
+    """Writes that do not follow from what was there."""
+
+    def apply(self, entry: Entry) -> None:
+        self.lsn = entry.lsn
+        for write in entry.writes:
+            table = self.documents.setdefault(write.table, {})
+            previous = table[write.id][0] if write.id in table else 0
+            if previous != write.previous:
+                problem = f"entry {entry.lsn} writes over version {write.previous} of {write.id}, not {previous}"
+                self.problems.append(problem)
+            if write.document is None:
+                table.pop(write.id, None)
+            else:
+                table[write.id] = entry.lsn, write.document
+
+    def versions(self, table: str) -> dict[str, int]:
+        return {id: lsn for id, (lsn, _) in self.documents.get(table, {}).items()}
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The documents of a table in the order in which they were made, without fields of the engine."""
+        decoded: list[Any] = [cbor.decode(document) for _, document in self.documents.get(table, {}).values()]
+        decoded.sort(key=lambda row: row["_creationTime"])
+        return [{name: value for name, value in row.items() if not name.startswith(SYSTEM)} for row in decoded]

@@ -1,0 +1,152 @@
+"""One life of a server process: recovery, the database, the syncer, and a socket for each client.
+
+Everything in it is the code that ships.  Its disk, clock, randomness and connections are the world's; when
+the process is dead, they belong to the next one, and what is left of this one changes nothing any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import trio
+from attrs import Factory, define, field
+
+from ..actors.errors import CommitterFailed
+from ..engine.admin_key import AdminKey
+from ..engine.application.app import App
+from ..engine.database import Database
+from ..engine.env import Env
+from ..engine.server.listener import Server
+from ..log.entry import LSN
+from ..log.errors import DiskFull, SyncFailed
+from ..log.memory import MemoryStorage, Stopped
+from ..log.recovery import recover
+from ..log.writer import Batch
+from ..protocol.client_version import UNKNOWN_VERSION
+from .fold import Fold
+from .network import Link
+from .server_socket import ServerSocket
+from .trace import Started, Trace, Unlike, Wrote
+
+CRASHED: Final = "crashed"
+KILLED: Final = "killed"
+STOPPED: Final = "stopped"
+DISK: Final = "disk"
+"""The disk failed, and the process ended itself."""
+
+SECRET = b"a secret of the simulation"
+ADMIN_KEY = AdminKey("simulation|0123456789abcdef")
+
+
+@define(eq=False)
+class Process:
+    number: int
+    storage: MemoryStorage
+    app: App
+    env: Env
+    trace: Trace
+    sync_s: Callable[[], float]
+    monotonic_ns: Callable[[], int]
+    segment_bytes: int
+    links: list[Link] = Factory(list[Link])
+    scope: trio.CancelScope = Factory(trio.CancelScope)
+    how: str = STOPPED
+    """How it ends, if it is cancelled."""
+    server: Server | None = None
+    is_open: bool = False
+    nursery: trio.Nursery | None = field(default=None, repr=False)
+
+    async def run(self) -> str:
+        """Until it ends; how."""
+        how = STOPPED
+        try:
+            with self.scope:
+                await self.serve()
+        except* Stopped:
+            how = CRASHED
+        except* (CommitterFailed, SyncFailed, DiskFull, OSError) as failures:
+            how = f"{DISK}: {first_of(failures)}"
+        except* Exception as failures:
+            how = f"failed: {first_of(failures)!r}"
+        finally:
+            self.is_open = False
+            for link in self.links:
+                link.cut()
+        return self.how if self.scope.cancelled_caught else how
+
+    def end(self, how: str) -> None:
+        """It is dead: nothing that its tasks still do is seen."""
+        self.how, self.is_open = how, False
+        self.scope.cancel()
+        for link in self.links:
+            link.cut()
+
+    async def serve(self) -> None:
+        await trio.lowlevel.checkpoint()
+        database = Database.open(self.storage, self.app, self.env, SECRET, in_thread=self.write)
+        database.log.writer.segment_bytes_max = self.segment_bytes
+        self.compare(database)
+        server = self.server = Server(database, ADMIN_KEY, "simulation")
+        server.syncer.monotonic_ns = self.monotonic_ns
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(database.run)
+            async with trio.open_nursery() as shells:
+                shells.start_soon(server.syncer.run)
+                await database.runtime.wait_durable(database.runtime.tail.head)
+                self.nursery, self.is_open = shells, True
+                await server.stopping.wait()
+                shells.cancel_scope.cancel()
+            database.runtime.stop()
+        database.log.close()
+
+    def compare(self, database: Database) -> None:
+        """Recovery must have built what the log says."""
+        log, tables = database.log, database.runtime.tables
+        fold = Fold()
+        recover(self.storage, fold.apply)
+        self.trace.add(Started(self.number, fold.lsn, log.torn is not None))
+        if log.torn is not None:
+            self.trace.probe("recovery cut a torn end")
+        if self.number > 1 and fold.lsn > 1:
+            self.trace.probe("a process recovered entries")
+        built = {
+            name: {id: version.lsn for id, version in table.versions.items() if version.lsn <= fold.lsn}
+            for name, table in tables.by_name.items()
+        }
+        for name in sorted(built.keys() | fold.documents.keys()):
+            if built.get(name, {}) != fold.versions(name):
+                self.trace.add(Unlike(self.number, f"table {name}: {built.get(name)}, not {fold.versions(name)}"))
+        tables.check()
+
+    async def write(self, write: Callable[[Batch], LSN], batch: Batch) -> LSN:
+        """In place, at a moment between two waits."""
+        await trio.sleep(self.sync_s())
+        lsn = write(batch)
+        self.trace.add(Wrote(self.number, lsn))
+        if len(batch) > 1:
+            self.trace.probe("several commits in one batch")
+        await trio.sleep(self.sync_s())
+        return lsn
+
+    def accept(self, link: Link) -> None:
+        assert self.server is not None
+        assert self.nursery is not None
+        self.links.append(link)
+        connection = self.server.connection_of(UNKNOWN_VERSION)
+        socket = ServerSocket(link, connection, self.env.clock_ns() // 1_000_000, self.trace)
+        self.nursery.start_soon(partial(self.serve_link, socket))
+
+    async def serve_link(self, socket: ServerSocket) -> None:
+        try:
+            await socket.run()
+        finally:
+            self.links.remove(socket.link)
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,68 @@
+"""``run(plan) -> Run``: the whole program under the driver, and the log that it left behind."""
+
+from __future__ import annotations
+
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from attrs import define, field
+
+from ..engine.application.app import App, load_app
+from ..log.entry import Entry
+from ..log.errors import Damaged
+from ..log.recovery import recover
+from . import driver
+from .driver import Clock
+from .errors import Deadlock, TooManySteps
+from .plan import Plan
+from .randomness import stream
+from .schedule import Schedule
+from .trace import Stuck, Trace
+from .world import World
+
+STEPS_MAX = 400_000
+
+
+@define(eq=False)
+class Run:
+    plan: Plan
+    trace: Trace
+    entries: tuple[Entry, ...]
+    """Of the log, at the end."""
+    damage: str
+    """Why the log could not be read to its end; empty if it could."""
+    choices: tuple[int, ...] = field(repr=False)
+    """Of the scheduler, for `replayed`."""
+
+    def text(self) -> str:
+        """Everything that must be the same for the same plan."""
+        hashes = "".join(f"{entry.lsn} {entry.ts} {entry.function} {entry.prev.hex()}\n" for entry in self.entries)
+        return f"{self.trace.text()}{hashes}{len(self.choices)} choices\n"
+
+    def digest(self) -> str:
+        return sha256(self.text().encode()).hexdigest()
+
+
+@cache
+def simulated_app() -> App:
+    return load_app(Path(__file__).parent / "app")
+
+
+def run(plan: Plan) -> Run:
+    """Run a plan to its end, whatever happens in it.  Raises TrioUnsupported."""
+    driver.check()
+    clock = Clock()
+    world = World(plan, simulated_app(), clock)
+    schedule = Schedule(plan.policy, stream(plan.seed, "schedule"), plan.choices)
+    try:
+        driver.drive(world.run, schedule=schedule, clock=clock, steps_max=STEPS_MAX)
+    except (Deadlock, TooManySteps) as error:
+        world.trace.add(Stuck(str(error)))
+    entries: list[Entry] = []
+    damage = ""
+    try:
+        recover(world.storage, entries.append)
+    except Damaged as error:
+        damage = str(error)
+    return Run(plan, world.trace, tuple(entries), damage, tuple(schedule.choices))

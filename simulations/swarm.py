@@ -1,0 +1,110 @@
+"""Plans from seeds: each enables some of the workloads, some of the faults and some odd knobs, at random.
+
+A plan that has everything finds less than many that each leave something out: faults hide one another, and a
+queue that is never full hides what happens when it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from random import Random
+
+from .plan import (
+    CLOCK,
+    CRASH,
+    CRASH_AT_CHANGE,
+    CUT,
+    DISK_FULL,
+    FAULTS,
+    HALF_OPEN,
+    MUTATE,
+    STALL,
+    SUBSCRIBE,
+    UNSUBSCRIBE,
+    Fault,
+    Knobs,
+    Operation,
+    Plan,
+)
+from .randomness import stream
+from .schedule import ONE, PCT, SHUFFLE
+from .workloads import WORKLOADS, Drawing
+
+WARM_UP_MS = 40
+CHAOS_MS_MAX = 400
+CLIENTS_MAX = 4
+OPERATIONS_MAX = 24
+FAULTS_MAX = 8
+
+
+def generate(seed: int, kinds: Iterable[str] = FAULTS, clients_max: int = CLIENTS_MAX) -> Plan:
+    """The plan of a seed; ``kinds`` are the faults that it may have."""
+    random = stream(seed, "plan")
+    clients = 1 + int(random.random() * clients_max)
+    chaos_ms = WARM_UP_MS + int(random.random() * CHAOS_MS_MAX)
+    enabled = sorted(kind for kind in kinds if random.random() < 0.35)
+    faults = [draw_fault(random, enabled, clients, chaos_ms) for _ in range(int(random.random() * FAULTS_MAX))]
+    workloads = [name for name in WORKLOADS if random.random() < 0.5] or [random.choice(sorted(WORKLOADS))]
+    drawing = Drawing(random)
+    pause_ms_max = random.choice((0, 2, 10, 30))
+    return Plan(
+        seed,
+        random.choice((SHUFFLE, SHUFFLE, ONE, PCT)),
+        draw_knobs(random),
+        tuple(draw_client(random, drawing, workloads, pause_ms_max) for _ in range(clients)),
+        tuple(sorted((fault for fault in faults if fault is not None), key=lambda fault: fault.at_ms)),
+    )
+
+
+def draw_knobs(random: Random) -> Knobs:
+    """Each is odd in one plan of three."""
+    plain = Knobs()
+
+    def odd(usual: int, *others: int) -> int:
+        return random.choice(others) if random.random() < 0.34 else usual
+
+    return Knobs(
+        latency_ms_max=odd(plain.latency_ms_max, 0, 1, 30),
+        sync_ms_max=odd(plain.sync_ms_max, 0, 10, 50),
+        page_bytes=odd(plain.page_bytes, 16, 64, 4096),
+        window=odd(plain.window, 1, 2),
+        restart_ms=odd(plain.restart_ms, 1, 200),
+        reconnect_ms=odd(plain.reconnect_ms, 1, 100),
+        pipelined=random.random() < 0.6,
+        clock_step_ns=odd(0, 1_000, 500_000, 3_000_000),
+        segment_bytes=odd(plain.segment_bytes, 2_048, 8_192),
+    )
+
+
+def draw_client(random: Random, drawing: Drawing, workloads: list[str], pause_ms_max: int) -> tuple[Operation, ...]:
+    operations: list[Operation] = []
+    for position in range(2 + int(random.random() * OPERATIONS_MAX)):
+        mutation, query = WORKLOADS[random.choice(workloads)]
+        pause_ms = int(random.random() * (pause_ms_max + 1))
+        chance = random.random()
+        if position < 2 or chance < 0.12:
+            operations.append(Operation(pause_ms, SUBSCRIBE, *query(drawing)))
+        elif chance < 0.18:
+            operations.append(Operation(pause_ms, UNSUBSCRIBE, "", {}))
+        else:
+            operations.append(Operation(pause_ms, MUTATE, *mutation(drawing)))
+    return tuple(operations)
+
+
+def draw_fault(random: Random, enabled: list[str], clients: int, chaos_ms: int) -> Fault | None:
+    at_ms = WARM_UP_MS + int(random.random() * (chaos_ms - WARM_UP_MS + 1))
+    target = int(random.random() * clients)
+    chance = random.random()
+    if not enabled:
+        return None
+    kind = random.choice(enabled)
+    amounts = {
+        CRASH: (0, 50, 90, 100)[int(chance * 4)],
+        CRASH_AT_CHANGE: int(chance * 8),
+        DISK_FULL: int(chance * 3_000),
+        HALF_OPEN: int(chance * 100),
+        STALL: int(chance * 200),
+        CLOCK: int((chance - 0.5) * 200_000),
+        CUT: 0,
+    }
+    return Fault(at_ms, kind, target, amounts.get(kind, 0))

@@ -1,0 +1,256 @@
+"""Everything that a server process and its clients know of the outside, for one plan.
+
+    warm-up ──> chaos: faults at their times ──> heal ──> liveness: all get done ──> settle ──> stop
+
+Invariants
+    * Nothing in here, and nothing that runs in here, depends on more than the plan.
+    * After `heal` nothing fails any more.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from random import Random
+from typing import Final
+
+import trio
+from attrs import Factory, define, field
+
+from ..engine.application.app import App
+from ..engine.env import Env
+from ..log.memory import MemoryStorage, keep_everything
+from ..protocol.client_session import ClientSession
+from .client import Client
+from .driver import NANOSECONDS, Clock
+from .network import Link, Pipe
+from .plan import (
+    CLOCK,
+    CRASH,
+    CRASH_AT_CHANGE,
+    CUT,
+    DISK_FULL,
+    HALF_OPEN,
+    KILL,
+    SYNC_FAILS,
+    WRITE_FAILS,
+    Fault,
+    Operation,
+    Plan,
+)
+from .process import CRASHED, DISK, KILLED, STOPPED, Process
+from .randomness import stream
+from .trace import Ended, Faulted, Phase, Stuck, Trace
+
+EPOCH_NS: Final = 1_800_000_000 * NANOSECONDS
+LIVENESS_S: Final = 60.0
+"""So long after everything is well, everybody must be done."""
+SETTLE_S: Final = 5.0
+DISK_FULL_S: Final = 0.3
+CHAOS_TAIL_S: Final = 0.1
+HALF: Final = 50
+
+
+@define(eq=False)
+class World:
+    plan: Plan
+    app: App
+    clock: Clock
+    trace: Trace = field(init=False)
+    storage: MemoryStorage = field(init=False)
+    env: Env = field(init=False)
+    latencies: Random = field(init=False, repr=False)
+    syncs: Random = field(init=False, repr=False)
+    crashes: Random = field(init=False, repr=False)
+    process: Process | None = None
+    processes: int = 0
+    skew_ns: int = 0
+    """By how much the wall clock has jumped so far."""
+    looked: int = 0
+    """How often somebody looked at the monotonic clock."""
+    clients: list[Client] = Factory(list[Client])
+    is_stopping: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        seed = self.plan.seed
+        self.trace = Trace(self.clock)
+        self.storage = MemoryStorage(page_bytes=self.plan.knobs.page_bytes)
+        self.env = Env(self.wall_clock_ns, stream(seed, "entropy").randbytes)
+        self.latencies, self.syncs, self.crashes = (stream(seed, name) for name in ("latencies", "syncs", "crashes"))
+
+    # What comes in from outside.
+
+    def wall_clock_ns(self) -> int:
+        return EPOCH_NS + self.clock.now_ns + self.skew_ns
+
+    def monotonic_ns(self) -> int:
+        self.looked += 1
+        return self.clock.now_ns + self.looked * self.plan.knobs.clock_step_ns
+
+    def latency_s(self) -> float:
+        return self.latencies.random() * self.plan.knobs.latency_ms_max / 1000
+
+    def sync_s(self) -> float:
+        return self.syncs.random() * self.plan.knobs.sync_ms_max / 1000
+
+    def dial(self, client: int) -> Link | None:
+        if self.process is None or not self.process.is_open:
+            return None
+        window = self.plan.knobs.window
+        link = Link(
+            client,
+            Pipe(self.clock, self.latency_s, 2**30),
+            Pipe(self.clock, self.latency_s, window),
+        )
+        self.process.accept(link)
+        return link
+
+    # The course of a run.
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.keep_serving)
+            self.trace.add(Phase("warm-up"))
+            for number, operations in enumerate(self.plan.clients):
+                self.start_client(nursery, number, operations)
+            for fault in self.plan.faults:
+                await trio.sleep_until(fault.at_ms / 1000)
+                nursery.start_soon(self.inflict, fault)
+            await trio.sleep(CHAOS_TAIL_S)
+            self.heal()
+            await self.finish(nursery)
+            nursery.cancel_scope.cancel()
+
+    def start_client(self, nursery: trio.Nursery, number: int, operations: tuple[Operation, ...]) -> Client:
+        knobs = self.plan.knobs
+        session = ClientSession(stream(self.plan.seed, f"session {number}").randbytes(16))
+        client = Client(number, session, self.dial, self.trace, knobs.reconnect_ms / 1000, knobs.pipelined)
+        self.clients.append(client)
+        nursery.start_soon(client.run, operations)
+        return client
+
+    async def finish(self, nursery: trio.Nursery) -> None:
+        """Everybody gets done; then a client that was never there before sees what all others see."""
+        if not await self.wait_done():
+            return
+        newcomer = self.start_client(nursery, len(self.clients), ())
+        asked = {repr((each.path, each.args)): each for client in self.clients for each in client.queries.values()}
+        for each in asked.values():
+            newcomer.subscribe(each.path, each.args)
+        await trio.sleep(SETTLE_S)
+        self.trace.add(Phase("settled"))
+        for client in self.clients:
+            if client.link is None:
+                self.trace.add(Stuck(f"client {client.number} has no connection"))
+            else:
+                client.note_transition(())
+        self.is_stopping = True
+        if self.process is not None and self.process.server is not None:
+            self.process.server.stop()
+        with trio.move_on_after(LIVENESS_S) as patience:
+            while self.process is not None:  # noqa: ASYNC110
+                await trio.sleep(0.01)
+        if patience.cancelled_caught:
+            self.trace.add(Stuck("the server does not stop"))
+
+    async def wait_done(self) -> bool:
+        with trio.move_on_after(LIVENESS_S):
+            while not all(client.has_done_all for client in self.clients):  # noqa: ASYNC110
+                await trio.sleep(0.05)
+            return True
+        for client in self.clients:
+            if not client.has_done_all:
+                self.trace.add(Stuck(f"client {client.number} waits for {sorted(client.session.unresolved)}"))
+        return False
+
+    async def keep_serving(self) -> None:
+        while not self.is_stopping:
+            self.processes += 1
+            knobs = self.plan.knobs
+            self.process = process = Process(
+                self.processes,
+                self.storage,
+                self.app,
+                self.env,
+                self.trace,
+                self.sync_s,
+                self.monotonic_ns,
+                knobs.segment_bytes,
+            )
+            how = await process.run()
+            if how == CRASHED and process.how != CRASHED:
+                self.crash(HALF)  # In the middle of a write.
+            elif how.startswith(DISK):
+                self.leave(process)
+            self.process = None
+            self.trace.add(Ended(process.number, how))
+            if how == STOPPED:
+                return
+            await trio.sleep(knobs.restart_ms / 1000)
+
+    # Faults.
+
+    async def inflict(self, fault: Fault) -> None:
+        self.trace.add(Faulted(fault.kind, fault.target, fault.amount))
+        self.trace.probe(f"fault {fault.kind}")
+        match fault.kind:
+            case _ if fault.kind in (CRASH, KILL):
+                self.stop_process(fault)
+            case _ if fault.kind == CRASH_AT_CHANGE:
+                self.storage.stops_after = fault.amount
+            case _ if fault.kind == SYNC_FAILS:
+                self.storage.failing_syncs += 1
+            case _ if fault.kind == WRITE_FAILS:
+                self.storage.failing_writes += 1
+            case _ if fault.kind == DISK_FULL:
+                await self.fill_disk(fault.amount)
+            case _ if fault.kind == CLOCK:
+                self.skew_ns += fault.amount * 1_000_000
+            case _:
+                self.disturb(fault)
+
+    def stop_process(self, fault: Fault) -> None:
+        process = self.process
+        if fault.kind == CRASH:
+            self.crash(fault.amount)
+        else:
+            self.storage.crash(keep_everything) if process is None else self.leave(process)
+        if process is not None:
+            process.end(CRASHED if fault.kind == CRASH else KILLED)
+
+    def crash(self, survivors: int) -> None:
+        """The machine stops, and some of what was not synced is left."""
+        before = self.storage
+        before.crash(lambda name, page: self.crashes.random() * 100 < survivors)
+        # What the dead process still does, it does to a disk that nobody has any more.
+        self.storage = deepcopy(before)
+
+    def leave(self, process: Process) -> None:
+        """The process is gone, the machine goes on: what was not synced is still in the page cache."""
+        self.storage = deepcopy(process.storage)
+        self.storage.unlock()
+        self.storage.stops_after = None
+
+    async def fill_disk(self, bytes_left: int) -> None:
+        used = sum(map(self.storage.size, self.storage.names()))
+        self.storage.space = used + bytes_left
+        await trio.sleep(DISK_FULL_S)
+        self.storage.space = None
+
+    def disturb(self, fault: Fault) -> None:
+        link = self.clients[fault.target].link if fault.target < len(self.clients) else None
+        if link is None:
+            return
+        until = self.clock.seconds + fault.amount / 1000
+        if fault.kind == CUT:
+            link.cut()
+        elif fault.kind == HALF_OPEN:
+            if link.to_server.under_way:
+                self.trace.probe("requests arrive after their connection was cut")
+            link.half_open(until)
+        else:
+            link.to_client.stall(until)
+
+    def heal(self) -> None:
+        self.trace.add(Phase("healed"))
+        storage = self.storage
+        storage.space, storage.failing_syncs, storage.failing_writes, storage.stops_after = None, 0, 0, None
