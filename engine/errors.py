@@ -170,7 +170,7 @@ class NotUnique(DatabaseError):
     second: str
 
     def __str__(self) -> str:
-        return f"unique() on `{self.table}` found {self.first!r} and {self.second!r}"
+        return f"unique() on `{self.table}` found {self.first!r} and {self.second!r}. Narrow the range, or use first()"
 
 
 @define(auto_exc=True)
@@ -178,9 +178,10 @@ class TableUnknown(DatabaseError):
     """No table of that name.  Define a Document class in the app's schema."""
 
     name: str
+    remedy: str = "define a Document class for it in a module of the app"
 
     def __str__(self) -> str:
-        return f"there is no table {self.name!r}: define a Document class for it in a module of the app"
+        return f"there is no table {self.name!r}: {self.remedy}"
 
 
 @define(auto_exc=True)

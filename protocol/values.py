@@ -114,6 +114,25 @@ def depth(value: Value) -> int:
     return deepest + 1
 
 
+def too_deep(value: Value, allowed: int) -> str | None:
+    """Where the first array or object is that is inside ``allowed`` others, as steps; None if none is."""
+    items: Iterable[tuple[str | int, Value]]
+    if type(value) is dict:
+        items = value.items()
+    elif type(value) is list:
+        items = enumerate(value)
+    else:
+        return None
+    if not allowed:
+        return ""
+    for key, item in items:
+        if type(item) is dict or type(item) is list:
+            inside = too_deep(item, allowed - 1)
+            if inside is not None:
+                return step(key) + inside
+    return None
+
+
 def equal(a: Value, b: Value) -> bool:
     """Whether two values are the same value, whichever form their numbers have.
 

@@ -38,6 +38,8 @@ def plain(obj: object) -> object:
         return [plain(item) for item in obj]
     if isinstance(obj, dict):
         return {key: plain(item) for key, item in obj.items() if item is not UNSET}
+    if obj is UNSET:
+        raise InvalidValue("", "UNSET is a field that is missing, and no value of its own: use None")
     if isinstance(obj, (set, frozenset)):
         raise InvalidValue("", "a set has no order: use sorted(...)")
     return obj

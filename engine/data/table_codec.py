@@ -16,13 +16,14 @@ from ...log.entry import IndexKey, IndexName
 from ...protocol import cbor, limits
 from ...protocol.errors import InvalidValue
 from ...protocol.order import sort_key
-from ...protocol.values import Value, depth, size
+from ...protocol.values import Value, size, too_deep
 from ..errors import DocumentInvalid
 from ..limits import FIELD_NAME_CHARS_MAX
 from .documents import convert, to_value
 from .hints import union_of
 from .id_checks import IdCheck
 from .index_fields import TableIndex, table_indexes
+from .indexes import SYSTEM_FIELDS
 from .read_only import freeze, holds_containers
 from .renames import Rename, renaming
 from .schema import Document
@@ -99,13 +100,13 @@ class TableCodec:
         Raises DocumentInvalid, with the path of what does not fit.
         """
         try:
-            if self.cls is None and (longest := max(map(len, fields))) > FIELD_NAME_CHARS_MAX:
-                raise InvalidValue("$", f"a field's name has {longest} characters; {FIELD_NAME_CHARS_MAX} are allowed")
+            if self.cls is None:
+                check_names(fields)
             bytes_ = size(fields)
             if bytes_ > limits.DOCUMENT_BYTES_MAX:
                 raise InvalidValue("$", f"{bytes_:,} bytes; a document has at most {limits.DOCUMENT_BYTES_MAX:,}")
-            if self.containers and depth(fields) > limits.DOCUMENT_DEPTH_MAX:
-                raise InvalidValue("$", f"nested more than {limits.DOCUMENT_DEPTH_MAX} deep")
+            if self.containers and (place := too_deep(fields, limits.DOCUMENT_DEPTH_MAX)) is not None:
+                raise InvalidValue(f"${place}", f"nested more than {limits.DOCUMENT_DEPTH_MAX} deep")
             named = self.rename(fields) if self.rename is not None else fields
             assert isinstance(named, dict)
             if self.check_ids is not None:
@@ -159,6 +160,16 @@ class TableCodec:
             if old in named and new not in named:
                 named[new] = named.pop(old)
         return named
+
+
+def check_names(fields: Mapping[str, Value]) -> None:
+    """Of a document without a class.  Raises InvalidValue."""
+    longest = max(map(len, fields))
+    if longest > FIELD_NAME_CHARS_MAX:
+        raise InvalidValue("$", f"a field's name has {longest} characters; {FIELD_NAME_CHARS_MAX} are allowed")
+    for name in fields:
+        if name[:1] == "_" and name not in SYSTEM_FIELDS.values():
+            raise InvalidValue("$", f"`{name}`: names that begin with _ belong to the system")
 
 
 def keys_of_struct(prefixes: list[Callable[[Any], IndexKey]]) -> Callable[[Any], tuple[IndexKey, ...]]:

@@ -103,9 +103,8 @@ def location(frame: FrameType) -> str:
     return f'File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}'
 
 
-def find_blame(start: FrameType | None) -> Blame:
-    """The innermost user line, or failing that the innermost line that is not the engine's."""
-    fallback: str | None = None
+def find_blame(start: FrameType | None, fallback: str | None = None) -> Blame:
+    """The innermost user line, or failing that ``fallback``, or the innermost line that is not the engine's."""
     by_finaliser = False
     for frame in frames(start):
         filename = frame.f_code.co_filename

@@ -133,7 +133,8 @@ def _warn_unawaited(original: Function) -> Function:
             original(coroutine)
             return
         with engine_section:
-            blame = find_blame(sys._getframe(1))
+            # Often it is freed when the handler has ended: then only the handler is known.
+            blame = find_blame(sys._getframe(1), f"{run.kind} `{run.name}`")
         # Raising here would only be printed: the coroutine is being freed.  It sticks all the same.
         what = f"forgetting to await {coroutine.__qualname__}()"
         stick(DeterminismViolation(what, blame.where, run.kind, Remedy.UNAWAITED.value))

@@ -14,19 +14,21 @@ import msgspec
 from ...actors.version import Version
 from ...protocol import json, limits
 from ...protocol.errors import InvalidValue
-from ...protocol.values import check_array, check_depth, check_fields, size, step
+from ...protocol.values import check_array, check_depth, check_fields, depth, size, step
 from ..data.documents import stored_fields, to_value
 from ..data.read_only import FrozenDict
 from ..data.schema import UNSET, Document, DocumentMeta
 
 RAW = msgspec.Raw
+SURELY_FITS = limits.VALUE_DEPTH_MAX - limits.DOCUMENT_DEPTH_MAX
+"""A document with no more than so many arrays and objects around it cannot be nested too deep."""
 ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+(?=[>,:])")
 """As in ``<module.Thing object at 0x7f3a5c0b1d90>``."""
 
 
 def encode_result(result: object, handed_out: Mapping[str, Version]) -> bytes:
-    """Canonical Convex JSON of a result.  Raises InvalidValue with the path."""
-    if result is None:
+    """Canonical Convex JSON of a result; one that is `UNSET` is null.  Raises InvalidValue with the path."""
+    if result is None or result is UNSET:
         return b"null"
     try:
         encoded = json.dump(tree(result, handed_out, 0))
@@ -44,12 +46,12 @@ def encode_result(result: object, handed_out: Mapping[str, Version]) -> bytes:
 def tree(item: object, handed_out: Mapping[str, Version], around: int) -> object:
     """Ready for the JSON codec, with the pieces that are encoded already."""
     if isinstance(item, Document):
-        return document_tree(item, handed_out.get(item.id))
+        return document_tree(item, handed_out.get(item.id), around)
     if isinstance(item, msgspec.Struct):
         # A record may hold documents whose JSON is there already.
         return tree(stored_fields(item), handed_out, around)
     if type(item) is FrozenDict and isinstance(item.get("_id"), str):
-        return document_tree(item, handed_out.get(item["_id"]))
+        return document_tree(item, handed_out.get(item["_id"]), around)
     if isinstance(item, (list, tuple)):
         check_depth(around)
         check_array(item if isinstance(item, list) else list(item))
@@ -66,7 +68,7 @@ def items(children: Sequence[object], handed_out: Mapping[str, Version], around:
     trees: list[object] = []
     for position, child in enumerate(children):
         # By far the most frequent: a document whose JSON is there already.
-        if type(type(child)) is DocumentMeta:
+        if type(type(child)) is DocumentMeta and around < SURELY_FITS:
             version = handed_out.get(child.id)  # type: ignore[attr-defined]
             if version is not None and version.document is child and version.json:
                 trees.append(RAW(version.json))
@@ -83,7 +85,9 @@ def at(key: str | int, item: object, handed_out: Mapping[str, Version], around: 
         raise
 
 
-def document_tree(document: object, version: Version | None) -> msgspec.Raw:
+def document_tree(document: object, version: Version | None, around: int) -> msgspec.Raw:
+    if around > SURELY_FITS:
+        check_depth(around + depth(to_value(document, "")) - 1)
     if version is None or version.document is not document:
         return RAW(json.encode(to_value(document, "")))
     if version.json == b"":

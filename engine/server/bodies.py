@@ -23,7 +23,7 @@ async def json_body(request: Request, bytes_max: int = HTTP_BODY_BYTES_MAX) -> d
     try:
         tree = json.parse(data)
     except InvalidValue as error:
-        raise bad_body(f"the body is not JSON: {error}") from None
+        raise bad_body(f"the body: {error.problem}") from None
     if not isinstance(tree, dict):
         raise bad_body("the body must be a JSON object")
     return tree

@@ -155,7 +155,7 @@ class Functions:
         try:
             args = json.parse(parameters.get("args", "{}"))
         except InvalidValue as error:
-            raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", f"`args` is not JSON: {error}") from None
+            raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", f"`args`: {error.problem}") from None
         tree: dict[str, Any] = {"path": parameters.get("path"), "args": args}
         if "format" in parameters:
             tree["format"] = parameters["format"]

@@ -50,12 +50,12 @@ class QueryCalls:
     def run_query(self, function: QueryOf[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
     @overload
     def run_query(self, function: str, args: Mapping[str, Any] = ..., /) -> Awaitable[Any]: ...
-    def run_query(self, function: Any, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+    async def run_query(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """What another query of the app, internal or not, returns; what it reads, this transaction reads.
 
         Name it as ``module:function`` to call it with an object of arguments.
         """
-        return self._call("query", function, args, kwargs)
+        return await self._call("query", function, args, kwargs)
 
     def _call(self, kind: str, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Awaitable[Any]:
         nested = self._run.nested
@@ -70,12 +70,12 @@ class MutationCalls(QueryCalls):
     def run_mutation(self, function: MutationOf[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]: ...
     @overload
     def run_mutation(self, function: str, args: Mapping[str, Any] = ..., /) -> Awaitable[Any]: ...
-    def run_mutation(self, function: Any, /, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+    async def run_mutation(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """What another mutation of the app, internal or not, returns; it is part of this transaction.
 
         If it raises and the error is caught, what it wrote is undone and what it read stays read.
         """
-        return self._call("mutation", function, args, kwargs)
+        return await self._call("mutation", function, args, kwargs)
 
 
 class QueryCtx(QueryCalls):

@@ -72,6 +72,8 @@ class DatabaseReader:
     def normalize_id(self, table: str, text: str, /) -> str | None: ...
     def normalize_id(self, table: type[Document] | str, text: str, /) -> Any:
         """Text from outside as an id of that table, or None if it is not one."""
+        if not isinstance(text, str):
+            raise TypeError(f"an id is text, not {type(text).__name__}")
         try:
             number = ids.table_number(text)
         except InvalidId:

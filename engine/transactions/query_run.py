@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from attrs import define
 
+from ...protocol.limits import IDENTIFIER_CHARS_MAX
 from ..data.catalog import Catalog
 from ..data.system_tables import TABLES
 from ..data.table_codec import TableCodec, untyped
@@ -50,8 +51,8 @@ class QueryRun:
         codec = self.codecs.get(name)
         if codec is not None:
             return codec
-        if not name.isidentifier() or not name.isascii():
-            raise TableUnknown(name)
+        if not name.isidentifier() or not name.isascii() or len(name) > IDENTIFIER_CHARS_MAX:
+            raise TableUnknown(name, f"letters, digits and _ name a table, at most {IDENTIFIER_CHARS_MAX} of them")
         # Whether there is such a table makes no difference: one that is not there holds nothing.
         return untyped(name)
 

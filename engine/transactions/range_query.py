@@ -35,6 +35,8 @@ class NoBound:
 
 NO_BOUND: Any = NoBound()
 
+BOUNDS = frozenset(("gt", "gte", "lt", "lte"))
+
 BEYOND = b"\xff"
 """What stands behind the key of a field is the tag of the next one, which is smaller than this.
 
@@ -138,6 +140,8 @@ class Query(Generic[T]):
         """
         name = index if isinstance(index, str) else index.name
         fields = self._fields_of(index)
+        if not bounds.keys() <= BOUNDS:
+            raise TypeError(f"bounds are gt, gte, lt and lte, not {', '.join(sorted(bounds.keys() - BOUNDS))}")
         if len(equal) > len(fields):
             raise TypeError(f"{index!r} has {len(fields)} fields, {len(equal)} values were given")
         prefix = b"".join([key_of_bound(field.comparable(value)) for field, value in zip(fields, equal, strict=False)])

@@ -27,8 +27,13 @@ class TransactionLimits:
     documents_written: int = limits.DOCUMENTS_WRITTEN_MAX
     bytes_written: int = limits.BYTES_WRITTEN_MAX
 
+    def __attrs_post_init__(self) -> None:
+        """Raises ValueError for what is no count."""
+        for name in NAMES:
+            count = getattr(self, name)
+            if type(count) is not int or count < 0:
+                raise ValueError(f"TransactionLimits: {name} is a whole number of 0 or more, not {count!r}")
 
-FULL = TransactionLimits()
 
 NAMES = {
     "documents_read": "documents read",
@@ -38,6 +43,11 @@ NAMES = {
     "bytes_written": "bytes written",
 }
 """As errors and warnings say them."""
+
+FULL = TransactionLimits()
+
+READ_LESS = "Read a smaller range of an index, or split the work over several calls"
+WRITE_LESS = "Write less at once: split the work over several calls"
 
 
 @frozen
@@ -95,7 +105,7 @@ class Usage:
         """Raises LimitReached, in the terms of whoever set the limit."""
         before = self.floor.get(name, 0)
         used, allowed = getattr(self, name), getattr(self.allowed, name)
-        raise LimitReached(NAMES[name], used - before, allowed - before)
+        raise LimitReached(NAMES[name], used - before, allowed - before, READ_LESS if "read" in name else WRITE_LESS)
 
     def remaining(self, name: str) -> int:
         left: int = getattr(self.allowed, name) - getattr(self, name)

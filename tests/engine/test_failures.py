@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from relive.engine.determinism import limits
 from relive.engine.errors import ApplicationError
-from relive.engine.execution.failures import failure_of
+from relive.engine.execution.failures import FRAMES_SHOWN_MAX, failure_of
 from relive.protocol.limits import ERROR_TEXT_CHARS_MAX
 
 FOLDER = Path(__file__).parent
@@ -60,6 +60,24 @@ def test_data_of_an_error_that_takes_for_ever_to_read_is_not_waited_for() -> Non
 
     assert failure.data is None
     assert "its data is not a value" in failure.text
+
+
+def descend(left: int) -> None:
+    if not left:
+        raise ValueError("below")
+    descend(left - 1)
+
+
+def test_of_a_long_way_that_an_error_took_its_start_and_its_end_are_shown() -> None:
+    try:
+        descend(500)
+    except ValueError as error:
+        text = failure_of(error, FOLDER).text
+
+    assert len(text.splitlines()) == 1 + FRAMES_SHOWN_MAX + 1
+    assert "  ... 482 more ..." in text
+    assert "in test_of_a_long_way" in text
+    assert text.endswith("in descend")
 
 
 @pytest.mark.parametrize("kind", [ValueError, ApplicationError])

@@ -66,6 +66,19 @@ async def careless(ctx: MutationCtx) -> None:
 
 
 @mutation
+async def forgetful(ctx: MutationCtx) -> None:
+    call = ctx.run_mutation
+    forgotten = [call(deposit, "a")]
+    forgotten.clear()
+
+
+@mutation
+async def forgetful_to_the_end(ctx: MutationCtx) -> None:
+    forgotten = ctx.run_mutation(deposit, "a")
+    assert forgotten is not None
+
+
+@mutation
 async def probe(ctx: MutationCtx, owner: str) -> list[str]:
     """Writes, calls something that writes, reads and fails, and tells what is left."""
     kept = await ctx.db.insert(Account(owner="kept"))
@@ -146,6 +159,7 @@ async def inner_names(ctx: MutationCtx) -> list[str]:
 
 
 FUNCTIONS: dict[str, Any] = {
+    "forgetful": forgetful, "forgetful_to_the_end": forgetful_to_the_end,
     "balance": balance, "deposit": deposit, "transfer": transfer, "careless": careless, "probe": probe,
     "meddle": meddle, "dig": dig, "by_name": by_name, "note_twice": note_twice, "hold_to": hold_to, "wrong": wrong,
     "not_a_number": not_a_number, "stale_total": stale_total, "total": total, "names": names,
@@ -278,3 +292,11 @@ def test_positional_and_named_arguments_are_the_same(bench: Bench) -> None:
     bench.mutate("app:transfer", giver="b", taker="a", amount=2)
 
     assert value_of(bench.query("app:balance", admin=True, owner="a")) == 4
+
+
+@pytest.mark.parametrize("path", ["forgetful", "forgetful_to_the_end"])
+def test_a_call_that_was_not_awaited_is_named_and_so_is_who_forgot_it(bench: Bench, path: str) -> None:
+    text = text_of(bench.mutate(f"app:{path}"))
+
+    assert "forgetting to await MutationCalls.run_mutation() is not allowed" in text
+    assert f"at mutation `app:{path}`" in text

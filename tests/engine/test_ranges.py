@@ -121,6 +121,16 @@ def test_two_bounds_on_one_side_are_refused(bounds: dict[str, int]) -> None:
         bench.read(handler)
 
 
+def test_a_bound_of_another_name_is_refused() -> None:
+    bench = bench_of(Other)
+
+    async def handler(ctx: QueryCtx) -> object:
+        return ctx.db.query("others").index("by_x", more_than=3)
+
+    with pytest.raises(TypeError, match="bounds are gt, gte, lt and lte, not more_than"):
+        bench.read(handler)
+
+
 @pytest.mark.parametrize("count", [-1, True, 1.0, None])
 def test_take_needs_a_count(count: Any) -> None:
     bench = bench_of(Other)
@@ -193,11 +203,12 @@ def test_a_table_without_a_class_is_read_by_its_name() -> None:
     assert bench.reopen().read(names) == [([1], {"c": None})]
 
 
-def test_a_name_that_no_table_can_have_is_refused() -> None:
+@pytest.mark.parametrize("name", ["no such table", "", "1st", "x" * 65, "tëble"])
+def test_a_name_that_no_table_can_have_is_refused(name: str) -> None:
     bench = bench_of(Other)
 
     async def handler(ctx: QueryCtx) -> object:
-        return await ctx.db.query("no such table").collect()
+        return await ctx.db.query(name).collect()
 
-    with pytest.raises(TableUnknown):
+    with pytest.raises(TableUnknown, match="letters, digits and _ name a table"):
         bench.read(handler)

@@ -95,6 +95,19 @@ def test_a_refusal_says_used_allowed_and_what_to_do(bench: Bench) -> None:
     assert "too many documents read: 5 in one transaction, 4 allowed. Read a smaller range of an index" in problem
 
 
+def test_who_wrote_too_much_is_not_told_to_read_less(bench: Bench) -> None:
+    bench.executor.limits = TransactionLimits(documents_written=4)
+    problem = text_of(bench.mutate("app:fill", count=9))
+
+    assert "too many documents written: 5 in one transaction, 4 allowed. Write less at once" in problem
+
+
+@pytest.mark.parametrize("count", [-1, 2.5, True, "3"])
+def test_a_limit_is_a_count(count: Any) -> None:
+    with pytest.raises(ValueError, match="documents_read is a whole number of 0 or more"):
+        TransactionLimits(documents_read=count)
+
+
 def test_whoever_catches_a_refusal_is_refused_again(bench: Bench) -> None:
     bench.executor.limits = TransactionLimits(documents_read=4)
 

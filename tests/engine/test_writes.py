@@ -382,6 +382,17 @@ def test_text_is_normalized_to_an_id_of_the_table_or_nothing() -> None:
     assert bench.run(handler).result == [id, id, None, None]
 
 
+@pytest.mark.parametrize("text", [5, None, ["a"], {}])
+def test_what_is_no_text_is_no_id_of_anything(text: Any) -> None:
+    bench, _ = one_rack()
+
+    async def handler(ctx: MutationCtx) -> Any:
+        return ctx.db.normalize_id(Rack, text)
+
+    with pytest.raises(TypeError, match="an id is text, not"):
+        bench.run(handler)
+
+
 def test_values_of_every_kind_come_back_after_a_restart() -> None:
     bench, _ = one_rack()
     values: list[Any] = [
@@ -438,3 +449,14 @@ def test_names_of_fields_have_a_bounded_length(name: str, fits: bool) -> None:
     else:
         with pytest.raises(DocumentInvalid, match="65 characters; 64 are allowed"):
             bench.write(insert)
+
+
+@pytest.mark.parametrize("name", ["_x", "_id2", "_"])
+def test_names_that_begin_with_an_underscore_belong_to_the_system(name: str) -> None:
+    bench = bench_of(Rack)
+
+    async def insert(ctx: MutationCtx) -> None:
+        await ctx.db.insert("untyped", {name: 1})
+
+    with pytest.raises(DocumentInvalid, match=f"`{name}`: names that begin with _ belong to the system"):
+        bench.write(insert)

@@ -307,3 +307,10 @@ def test_size_in_bytes(value: Value, size: int) -> None:
 )
 def test_depth(value: Value, depth: int) -> None:
     assert values.depth(value) == depth
+    assert (values.too_deep(value, depth), values.too_deep(value, depth - 1) is None) == (None, depth == 0)
+
+
+def test_the_place_of_what_is_too_deep_is_the_first_one() -> None:
+    value: Value = {"a": [1, [2]], "b c": {"d": [[3]]}, "e": [[4]]}
+
+    assert [values.too_deep(value, allowed) for allowed in (0, 1, 2, 3, 4)] == ["", ".a", ".a[1]", "['b c'].d[0]", None]
