@@ -17,6 +17,11 @@ DOCUMENTS_WRITTEN_MAX = 16_000
 BYTES_WRITTEN_MAX = 16 * 1024 * 1024
 WARNING_RATIO = 0.8
 """A run that used more than this part of a limit says so in its log lines."""
+HISTORY_VERSIONS = 100
+"""Versions of a document that `ctx.db.history` gives if it is not told how many."""
+HISTORY_VERSIONS_MAX = 8_192
+HISTORY_SEARCH_ENTRIES_MAX = 20_000
+"""Entries that are searched for the deletion of a document: nothing in memory tells where it is."""
 CALL_DEPTH_MAX = 8
 """Functions that call one another within a transaction, the outermost included."""
 HANDLER_CPU_S_MAX = 1.0

@@ -43,6 +43,7 @@ from .engine.transactions.operations import minimum as minimum
 from .engine.transactions.pagination import Page as Page
 from .engine.transactions.pagination import PaginationOptions as PaginationOptions
 from .engine.transactions.range_query import Query as Query
+from .engine.transactions.revisions import Revision as Revision
 from .engine.transactions.usage import TransactionLimits as TransactionLimits
 from .engine.version import ENGINE_VERSION as __version__
 from .protocol.errors import ReliveError as ReliveError
@@ -69,6 +70,7 @@ __all__ = [
     "QueryFunction",
     "Record",
     "ReliveError",
+    "Revision",
     "TransactionLimits",
     "UNSET",
     "Unset",

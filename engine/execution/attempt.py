@@ -22,6 +22,7 @@ from ..transactions.context import MutationCtx, QueryCtx
 from ..transactions.meta import SYSTEM, About
 from ..transactions.mutation_run import MutationRun
 from ..transactions.query_run import QueryRun
+from ..transactions.revisions import PastEntries
 from ..transactions.transaction import Transaction
 from ..version import ENGINE_VERSION
 from .calls import Request
@@ -44,6 +45,8 @@ class Attempt:
     nested: NestedCalls
     open: Callable[[], Transaction]
     request_id: str = ""
+    past: PastEntries | None = None
+    """What the handler may ask about older versions of documents."""
     endpoint: Endpoint | None = None
     """What runs; None before the first attempt."""
     run: Run | None = None
@@ -73,7 +76,7 @@ class Attempt:
         self.transaction = self.open()
         function = nested.metadata_of(endpoint) if endpoint is not None else SYSTEM.function
         about = About(function, nested.deployment, self.request_id)
-        parts = (self.codecs, self.catalog, self.transaction, self.run, about, nested)
+        parts = (self.codecs, self.catalog, self.transaction, self.run, about, nested, 1, self.past)
         if self.kind == "mutation":
             self.mutation = MutationRun(*parts)
             self.ctx = MutationCtx(self.mutation)

@@ -47,6 +47,7 @@ from .executions import Executions
 from .failures import REQUEST_ID_BYTES, Failure, failure_of, request_id
 from .lookup import reachable
 from .nested_calls import NestedCalls
+from .past_entries import PastEntries
 from .pause import is_paused
 from .results import encode_result
 from .system_writes import SystemHandler, Written, system_endpoint
@@ -76,6 +77,7 @@ class Executor:
     """Of each transaction."""
     cursors: Cursors = field(init=False, repr=False)
     nested: NestedCalls = field(init=False, repr=False)
+    past: PastEntries = field(init=False, repr=False)
     conflicts: int = 0
     """How often a mutation had to run again because what it had read was changed."""
     redact: bool = False
@@ -87,6 +89,7 @@ class Executor:
         self.executions = Executions(self.env.clock_ns)
         self.cursors = Cursors(self.secret)
         self.nested = NestedCalls(self.app)
+        self.past = PastEntries(self.runtime.log.reader, self.runtime.tail)
 
     def query(self, call: Call, past: Overlay | None = None, past_lsn: LSN | None = None) -> Evaluated:
         """Run a query as of the newest commit, or of the past laid over it.  Never raises for what
@@ -259,7 +262,9 @@ class Executor:
     def prepare(self, kind: FunctionKind, open: Callable[[], Transaction], id: str = "") -> Attempt:
         if self.nested.app is not self.app:
             self.nested = NestedCalls(self.app)  # Another version has been deployed.
-        return Attempt(kind, self.env, self.clock, self.secret, self.codecs, self.catalog, self.nested, open, id)
+        return Attempt(
+            kind, self.env, self.clock, self.secret, self.codecs, self.catalog, self.nested, open, id, self.past
+        )
 
     def recorded(self, lsn: LSN, hidden: bool) -> Outcome:
         """The answer of a request that was committed before: its result and original timestamp."""
@@ -268,10 +273,7 @@ class Executor:
         return Outcome(MutationSuccess(entry.result, entry.ts, () if hidden else entry.logs), lsn)
 
     def entry(self, lsn: LSN) -> Entry:
-        tail = self.runtime.tail
-        if lsn >= tail.oldest:
-            return next(tail.after(LSN(lsn - 1))).entry
-        return self.runtime.log.reader.entry(lsn)
+        return self.past.entry(lsn)
 
     def ts_of(self, lsn: LSN) -> Timestamp:
         """When an entry was committed, or the newest timestamp given out if it is the newest."""

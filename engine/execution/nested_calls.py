@@ -134,4 +134,6 @@ def on_snapshot(caller: QueryRun) -> QueryRun:
     """Reads what is stored, without what the caller has written, and leaves no trace in its read set."""
     outer = caller.transaction
     transaction = Transaction(outer.tables, outer.snapshot, Overlay(outer.tables), outer.pages, outer.usage)
-    return QueryRun(caller.codecs, caller.catalog, transaction, caller.run, caller.about, caller.nested, caller.depth)
+    return QueryRun(
+        caller.codecs, caller.catalog, transaction, caller.run, caller.about, caller.nested, caller.depth, caller.past
+    )

@@ -18,11 +18,13 @@ from ..data.schema import UNSET, Document, Id
 from ..data.system_tables import refusal
 from ..data.table_codec import TableCodec
 from ..errors import DocumentInvalid, DocumentMissing, TableUnknown
+from ..limits import HISTORY_VERSIONS, HISTORY_VERSIONS_MAX
 from .commit_timestamp import placeholders
 from .mutation_run import MutationRun
 from .operations import Operation
 from .query_run import QueryRun
 from .range_query import Query, whole_table
+from .revisions import Revision, revisions
 
 D = TypeVar("D", bound=Document)
 D_co = TypeVar("D_co", covariant=True)
@@ -80,6 +82,31 @@ class DatabaseReader:
             return None
         name = table if isinstance(table, str) else table_of(table)
         return text if self._run.table_named_by(number) == name else None
+
+    async def history(self, id: Id[D], /, limit: int = HISTORY_VERSIONS) -> list[Revision[D]]:
+        """Versions of a document as of this transaction, the newest first, deletion included.
+
+        What the transaction itself wrote is not among them.  Of a document that is there any number of
+        versions is found; of one that was deleted, if it was not too long ago: else LimitReached.
+        """
+        if not 1 <= limit <= HISTORY_VERSIONS_MAX:
+            raise ValueError(f"history() gives 1 to {HISTORY_VERSIONS_MAX:,} versions, not {limit:,}")
+        table, run = self._table_of(id), self._run
+        if table is None:
+            return []
+        assert run.past is not None, "the system does not look back"
+        transaction = run.transaction
+        transaction.usage.ranged()
+        transaction.points[table, id] = None
+        version = transaction.committed(table, id)
+        newest = version.lsn if version is not None else run.past.deletion(id, transaction.snapshot)
+        found: list[Revision[D]] = []
+        for revision, size in revisions(run.past, run.codec(table), id, newest):
+            transaction.usage.read(size)
+            found.append(revision)
+            if len(found) == limit:
+                break
+        return found
 
     def _codec_of(self, cls: type[Document]) -> TableCodec:
         """Raises TableUnknown for a class that is not a table of the deployed app."""

@@ -14,6 +14,7 @@ from ..data.table_codec import TableCodec, untyped
 from ..determinism.gate import Run
 from ..errors import TableUnknown
 from .meta import SYSTEM, About
+from .revisions import PastEntries
 from .transaction import Transaction
 from .usage import TransactionLimits
 
@@ -45,6 +46,8 @@ class QueryRun:
     """How functions call functions; None for transactions of the system itself."""
     depth: int = 1
     """How many functions are running, each called by the one before."""
+    past: PastEntries | None = None
+    """None for transactions of the system itself, which never look back."""
 
     def codec(self, name: str) -> TableCodec:
         """How the table is read.  Raises TableUnknown if there is no such table."""

@@ -54,6 +54,14 @@ class Transaction:
             self.handed_out[id] = version
         return version
 
+    def committed(self, table: str, id: str) -> Version | None:
+        """The document as of the snapshot, whatever this transaction has written; the read set is the caller's."""
+        change = self.overlay.staged.get((table, id))
+        if change is None:
+            return self.tables.get(table, id)
+        # In a mutation the overlay holds its own writes; in the past, what the tables looked like.
+        return change.old if self.snapshot == self.tables.position else change.new
+
     def peek(self, table: str, id: str) -> Version | None:
         """The document of that id, for operations that do not depend on what it holds.
 

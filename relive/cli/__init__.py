@@ -25,7 +25,7 @@ codegen      `relive codegen`
 log          `relive log`: show and verify
 blame        every change of a document, and why
 log_files    reads a log beside its writer
-statistics_text how much a log holds, for people and for programs
+statistics_text  how much a log holds, for people and for programs
 entry_text   entries for people and for programs
 admin_key    `relive admin-key`
 errors       what a command can run into

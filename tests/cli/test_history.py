@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from relive.cli.statistics_text import size_text
 
 from .conftest import Relive, Serve
@@ -90,3 +92,39 @@ def test_sizes_are_told_in_units() -> None:
         "3.0 MiB",
         "5,120.0 TiB",
     ]
+
+
+PAST = """
+from relive import Id, MutationCtx, QueryCtx, mutation, query
+
+from .schema import Note
+
+@query
+async def texts(ctx: QueryCtx, id: Id[Note]) -> list[str | None]:
+    return [each.document.text if each.document else None for each in await ctx.db.history(id)]
+
+@mutation
+async def rewrite(ctx: MutationCtx, id: Id[Note], text: str) -> int:
+    await ctx.db.patch(id, text=text)
+    return len(await ctx.db.history(id))
+"""
+
+
+@pytest.fixture
+def past_app(app: Path) -> Path:
+    """With functions that look back."""
+    (app / "past.py").write_text(PAST)
+    return app
+
+
+def test_handlers_may_look_into_the_files_of_the_log(past_app: Path, serve: Serve, relive: Relive) -> None:
+    running = serve(past_app)
+    added = relive("run", "notes:add", '{"text": "one"}').stdout.strip('"\n')
+    arguments = json.dumps({"id": added, "text": "two"})
+    assert relive("run", "past:rewrite", arguments).stdout == "1\n"
+    relive("run", "notes:clear")
+    running.end()
+    serve(past_app)  # Now all of it is on the disk only.
+
+    asked = relive("run", "past:texts", json.dumps({"id": added}))
+    assert (asked.stdout, asked.stderr) == ('[null, "two", "one"]\n', "")
