@@ -6,7 +6,7 @@ Every operation belongs to the transaction that the handler runs in; nothing her
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, ParamSpec, Protocol, TypeVar, overload
 
 from ...actors.version import Version
@@ -170,7 +170,8 @@ class DatabaseWriter(DatabaseReader):
         async def patch(self, id: Id[D], /, **changes: Any) -> D:
             """Change some fields; the document as it is then.  UNSET removes a field.
 
-            A patch that changes nothing is not a write.  Raises DocumentMissing, DocumentInvalid.
+            A patch that changes nothing is not a write; one that names a field of which only the default,
+            or a former name, is stored, is.  Raises DocumentMissing, DocumentInvalid.
             """
             patched: D = self._patch(id, changes)
             return patched
@@ -226,18 +227,33 @@ class DatabaseWriter(DatabaseReader):
         if waiting:
             changed = {codec.stored_name(old.document, name) for name in changes}
             stamps += tuple(name for name in waiting if name not in changed)
-        return self._store(codec, old, value, stamps)
+        return self._store(codec, old, value, stamps, [codec.stored_name(old.document, name) for name in changes])
 
-    def _store(self, codec: TableCodec, old: Version, value: dict[str, Value], stamps: tuple[str, ...]) -> Any:
+    def _store(
+        self,
+        codec: TableCodec,
+        old: Version,
+        value: dict[str, Value],
+        stamps: tuple[str, ...],
+        named: Iterable[str] | None = None,
+    ) -> Any:
+        """Write what became of ``old``; ``named`` are the fields that the handler spoke of, None if all."""
         before = codec.fields(old)
         value["_id"], value["_creationTime"] = before["_id"], before["_creationTime"]
         version = codec.make(value)
-        # Compared as stored, defaults filled in: a patch that changes nothing is not a write.
+        # What changes nothing is not a write, but for a document that the log does not hold as it is read.
         after = codec.fields(version)
-        if equal(after, before) and stamps == self._run.stamps.get((codec.name, version.id), ()):
+        waiting = self._run.stamps.get((codec.name, version.id), ())
+        if equal(after, before) and stamps == waiting and is_stored_so(old, value, named):
             return old.document
         stored = self._run.stored(codec.name, version.id)
-        if stored is not None and stored is not old and not stamps and equal(after, codec.fields(stored)):
+        if (
+            stored is not None
+            and stored is not old
+            and not stamps
+            and equal(after, codec.fields(stored))
+            and is_stored_so(stored, value, named)
+        ):
             # Back to what it was before this transaction.
             self._run.forget(codec.name, version.id)
             return stored.document
@@ -270,6 +286,21 @@ def stamps_of(codec: TableCodec, document: object, given: object) -> tuple[str, 
     """Stored names of the fields that get the timestamp of the commit."""
     waiting = placeholders(given)
     return tuple(codec.stored_name(document, name) for name in waiting) if waiting else ()
+
+
+def is_stored_so(version: Version, value: dict[str, Value], named: Iterable[str] | None) -> bool:
+    """False if the log does not hold what ``value`` says of the ``named`` fields, None being all of them.
+
+    It may read the same, where defaults and new names are filled in; but it has to be written, or no
+    migration could ever make them the document's own.
+    """
+    if version.stored is None:
+        return True
+    stored = to_value(version.stored)
+    assert isinstance(stored, dict)
+    if named is None:
+        return equal(value, stored)
+    return all((name in value) == (name in stored) for name in named)
 
 
 def stored_operations(codec: TableCodec, document: object, operations: Mapping[str, Any]) -> dict[str, Operation]:

@@ -53,6 +53,15 @@ class Thing(Document, table="things"):
     by_width = index(width)
 
 
+class Final(Document, table="things"):
+    """What was renamed has the new names alone, and what had a default is there."""
+
+    name: str
+    width: int = field(name="breadth")
+    part: Part | None
+    by_key: dict[str, Part]
+
+
 def renamed() -> Bench:
     """A database with documents of the old class, opened with the new one."""
     bench = bench_of(Old)
@@ -107,17 +116,44 @@ def test_the_next_write_stores_the_new_names() -> None:
     assert [thing.width for thing in bench.reopen().read(everything)] == [6, 1]
 
 
-def test_a_patch_that_changes_nothing_rewrites_nothing() -> None:
+def test_a_patch_that_names_nothing_rewrites_nothing() -> None:
     bench = renamed()
     head = bench.database.runtime.tail.head
 
     async def write(ctx: MutationCtx) -> None:
         first = await ctx.db.query(Thing).first()
         assert first is not None
-        await ctx.db.patch(first.id, width=5)
+        await ctx.db.patch(first.id)
 
     bench.write(write)
     assert bench.database.runtime.tail.head == head
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_the_same_again_stores_the_new_names_once(whole: bool) -> None:
+    """Or no migration could ever make it true that all documents have them, and retire the old ones."""
+    bench = renamed()
+
+    async def same(ctx: MutationCtx) -> None:
+        for thing in await ctx.db.query(Thing).collect():
+            if whole:
+                await ctx.db.replace(thing.id, thing)
+            else:
+                await ctx.db.patch(thing.id, name=thing.name, width=thing.width)
+
+    before = bench.read(everything)
+    bench.write(same)
+    head = bench.database.runtime.tail.head
+    bench.write(same)
+    assert bench.database.runtime.tail.head == head
+
+    fields = [cbor.decode(write.document) for write in bench.entry().writes if write.document is not None]
+    assert all(isinstance(each, dict) and {"name", "breadth"} <= each.keys() for each in fields)
+    assert bench.reopen(app_of(Final, version=3)).read(everything_final) == [thing.width for thing in before]
+
+
+async def everything_final(ctx: QueryCtx) -> list[int]:
+    return [thing.width for thing in await ctx.db.query(Final).collect()]
 
 
 def test_a_mapping_may_use_former_names() -> None:
