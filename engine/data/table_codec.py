@@ -5,7 +5,7 @@ Invariant: a version made here fits its class, has its system fields, and is rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import define, field, frozen
@@ -100,8 +100,6 @@ class TableCodec:
         Raises DocumentInvalid, with the path of what does not fit.
         """
         try:
-            if self.cls is None:
-                check_names(fields)
             bytes_ = size(fields)
             if bytes_ > limits.DOCUMENT_BYTES_MAX:
                 raise InvalidValue("$", f"{bytes_:,} bytes; a document has at most {limits.DOCUMENT_BYTES_MAX:,}")
@@ -129,6 +127,17 @@ class TableCodec:
             return freeze(fields)
         document = convert(fields, self.hint)
         return freeze(document) if self.containers else document
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Of fields that are to be written.  Raises DocumentInvalid."""
+        if self.cls is not None:
+            return  # Those of a class were checked when it was loaded.
+        for name in names:
+            if len(name) > FIELD_NAME_CHARS_MAX:
+                problem = f"a field's name has {len(name)} characters; {FIELD_NAME_CHARS_MAX} are allowed"
+                raise DocumentInvalid(self.name, problem)
+            if name[:1] == "_" and name not in SYSTEM_FIELDS.values():
+                raise DocumentInvalid(self.name, f"`{name}`: names that begin with _ belong to the system")
 
     def decode(self, body: bytes) -> Version:
         """The version that the log holds as ``body``.  Raises DocumentInvalid."""
@@ -160,16 +169,6 @@ class TableCodec:
             if old in named and new not in named:
                 named[new] = named.pop(old)
         return named
-
-
-def check_names(fields: Mapping[str, Value]) -> None:
-    """Of a document without a class.  Raises InvalidValue."""
-    longest = max(map(len, fields))
-    if longest > FIELD_NAME_CHARS_MAX:
-        raise InvalidValue("$", f"a field's name has {longest} characters; {FIELD_NAME_CHARS_MAX} are allowed")
-    for name in fields:
-        if name[:1] == "_" and name not in SYSTEM_FIELDS.values():
-            raise InvalidValue("$", f"`{name}`: names that begin with _ belong to the system")
 
 
 def keys_of_struct(prefixes: list[Callable[[Any], IndexKey]]) -> Callable[[Any], tuple[IndexKey, ...]]:

@@ -213,6 +213,7 @@ class DatabaseWriter(DatabaseReader):
     def _patch(self, id: str, changes: Mapping[str, Any]) -> Any:
         table, old = self._existing("patch", id)
         codec, _ = self._writable(table)
+        codec.check_names(name for name, item in changes.items() if item is not UNSET)
         value = codec.fields(old)
         for name, item in changes.items():
             stored = codec.stored_name(old.document, name)
@@ -265,6 +266,7 @@ class DatabaseWriter(DatabaseReader):
             raise DocumentInvalid(codec.name, f"a document is an object, not {type(document).__name__}")
         if isinstance(document, Mapping):
             value = codec.with_stored_names(value)
+        codec.check_names(value)
         if codec.cls is not None and codec.cls.__variants__ and type(document) is codec.cls:
             kinds = " or ".join(cls.__name__ for cls in codec.cls.__variants__.values())
             raise DocumentInvalid(codec.name, f"insert one of its kinds, not a plain {codec.cls.__name__}: {kinds}")
@@ -311,6 +313,7 @@ def stored_operations(codec: TableCodec, document: object, operations: Mapping[s
             raise DocumentInvalid(codec.name, f"`{name}` belongs to the database and cannot be changed")
         if not isinstance(operation, Operation):
             raise TypeError(f"merge({name}=...) takes an operation, as increment(1); patch() sets a value")
+    codec.check_names(stored)
     return stored
 
 

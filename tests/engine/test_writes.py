@@ -8,6 +8,7 @@ import pytest
 from relive.engine.data.schema import UNSET, Document, Int64, Record, Unset, field, index
 from relive.engine.errors import DocumentInvalid, DocumentMissing, LimitReached, TableUnknown
 from relive.engine.transactions.context import MutationCtx
+from relive.engine.transactions.operations import increment
 from relive.log.entry import LSN
 from relive.protocol import cbor, ids
 
@@ -455,8 +456,32 @@ def test_names_of_fields_have_a_bounded_length(name: str, fits: bool) -> None:
 def test_names_that_begin_with_an_underscore_belong_to_the_system(name: str) -> None:
     bench = bench_of(Rack)
 
-    async def insert(ctx: MutationCtx) -> None:
+    async def insert(ctx: MutationCtx) -> Any:
+        return await ctx.db.insert("untyped", {"a": 1})
+
+    async def insert_it(ctx: MutationCtx) -> None:
         await ctx.db.insert("untyped", {name: 1})
 
-    with pytest.raises(DocumentInvalid, match=f"`{name}`: names that begin with _ belong to the system"):
+    async def patch_it(ctx: MutationCtx) -> None:
+        await ctx.db.patch(id, **{name: 1})
+
+    async def replace_it(ctx: MutationCtx) -> None:
+        await ctx.db.replace(id, {name: 1})
+
+    async def merge_it(ctx: MutationCtx) -> None:
+        await ctx.db.merge(id, **{name: increment(1)})
+
+    id = bench.write(insert)
+    for handler in (insert_it, patch_it, replace_it, merge_it):
+        with pytest.raises(DocumentInvalid, match=f"`{name}`: names that begin with _ belong to the system"):
+            bench.write(handler)
+
+
+def test_a_name_of_a_field_has_a_limit_without_a_class_too() -> None:
+    bench = bench_of(Rack)
+
+    async def insert(ctx: MutationCtx) -> None:
+        await ctx.db.insert("untyped", {"x" * 64: 1, "y" * 65: 1})
+
+    with pytest.raises(DocumentInvalid, match="a field's name has 65 characters; 64 are allowed"):
         bench.write(insert)
