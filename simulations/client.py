@@ -19,10 +19,16 @@ from ..protocol.messages import MutationResponse, QueryUpdated, ServerMessage, T
 from ..protocol.results import MutationSuccess
 from .network import Link
 from .plan import MUTATE, SUBSCRIBE, Operation
+from .randomness import stream
 from .trace import Answered, Asked, Done, Lost, Objected, Opened, Seen, Shown, Subscribed, Trace, Unsubscribed
 
 Dial = Callable[[int], Link | None]
 """A connection for a client; None if nobody answers."""
+
+
+def session_id(seed: int, number: int) -> bytes:
+    """Of a client, for all its life."""
+    return stream(seed, f"session {number}").randbytes(16)
 
 
 @define(eq=False)

@@ -20,7 +20,7 @@ from ..engine.application.app import App
 from ..engine.env import Env
 from ..log.memory import MemoryStorage, keep_everything
 from ..protocol.client_session import ClientSession
-from .client import Client
+from .client import Client, session_id
 from .driver import NANOSECONDS, Clock
 from .network import Link, Pipe
 from .plan import (
@@ -122,7 +122,7 @@ class World:
 
     def start_client(self, nursery: trio.Nursery, number: int, operations: tuple[Operation, ...]) -> Client:
         knobs = self.plan.knobs
-        session = ClientSession(stream(self.plan.seed, f"session {number}").randbytes(16))
+        session = ClientSession(session_id(self.plan.seed, number))
         client = Client(number, session, self.dial, self.trace, knobs.reconnect_ms / 1000, knobs.pipelined)
         self.clients.append(client)
         nursery.start_soon(client.run, operations)

@@ -1,6 +1,7 @@
 """What must be true of every run; each says what is not, and asks nothing of the engine.
 
-verdict         a violation, and all checkers in order
+violation       what a checker says
+verdict         all checkers in order
 processes       no process fails but by its disk, and recovery builds what the log says
 shape           the log: dense, in order of time, each request once
 serializability the log is what its functions do one after another

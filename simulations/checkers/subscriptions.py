@@ -1,0 +1,42 @@
+"""At every transition everything that a client shows, changed or not, is what the model says of that moment.
+
+Looking at what has not changed is what finds a change that nobody was told of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..history import History
+from ..trace import Phase, Seen, Shown
+from .violation import Violation
+
+NAME = "subscriptions"
+
+
+def check(history: History) -> Iterator[Violation]:
+    known: dict[tuple[int, str], bytes] = {}
+    has_settled = False
+    for position, (_, event) in enumerate(history.events):
+        if isinstance(event, Phase):
+            has_settled = event.name == "settled"
+        elif isinstance(event, Shown):
+            # When all has settled, it is the last moment that counts, whatever the client believes.
+            lsn = len(history.states) - 1 if has_settled else history.lsn_at(event.ts)
+            if lsn > history.durable[position]:
+                problem = f"client {event.client} is shown entry {lsn}; the disk had {history.durable[position]}"
+                yield Violation(NAME, "nothing is shown before it is durable", problem, position)
+            for seen in event.seen:
+                key = lsn, f"{seen.path} {seen.args}"
+                if key not in known:
+                    known[key] = history.answer(lsn, seen.path, seen.args)
+                if seen.value != known[key]:
+                    yield Violation(NAME, "what is shown is true", problem_of(event, seen, lsn, known[key]), position)
+
+
+def problem_of(shown: Shown, seen: Seen, lsn: int, expected: bytes) -> str:
+    found = repr(seen.value) if seen.value is not None else seen.error
+    return (
+        f"client {shown.client} shows {found} for {seen.path} with {seen.args}; "
+        f"as of entry {lsn}, time {shown.ts}, it is {expected!r}"
+    )

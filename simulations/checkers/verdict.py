@@ -1,0 +1,37 @@
+"""What is found, and by whom; all checkers one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from attrs import frozen
+
+from ..history import History, history_of
+from ..run import Run
+from . import durability, liveness, order, processes, serializability, shape, subscriptions
+from .violation import Violation
+
+Checker = Callable[[History], Iterator[Violation]]
+
+CHECKERS: Final[tuple[Checker, ...]] = (
+    processes.check,
+    shape.check,
+    serializability.check,
+    durability.check,
+    order.check,
+    subscriptions.check,
+    liveness.check,
+)
+"""What others build upon comes first."""
+
+
+@frozen
+class Verdict:
+    run: Run
+    violations: tuple[Violation, ...]
+
+
+def judge(run: Run) -> Verdict:
+    history = history_of(run)
+    return Verdict(run, tuple(violation for check in CHECKERS for violation in check(history)))

@@ -1,0 +1,106 @@
+"""The log, executed again on the model: what the state was at every entry.
+
+entry ──> model function ──> its result, and the state ── compared ── the entry's result and documents
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+from attrs import Factory, define
+
+from ..log.entry import Entry, Kind
+from ..protocol import cbor, json
+from .client import session_id
+from .fold import Fold
+from .model import Refusal, State
+from .run import Run
+from .trace import Answered, Asked, Event, Started, Wrote
+
+
+@define(eq=False)
+class History:
+    run: Run
+    states: list[State] = Factory(lambda: [State()])
+    """After each entry, by LSN; the first is before all."""
+    times: list[int] = Factory(lambda: [0])
+    """Of each entry, by LSN."""
+    unlike: list[str] = Factory(list[str])
+    """Where the log is not what the model makes of it."""
+    by_request: dict[tuple[bytes, int], list[Entry]] = Factory(dict[tuple[bytes, int], list[Entry]])
+    floors: list[int] = Factory(list[int])
+    """Before each event: the latest time that anybody had been told of a commit."""
+    durable: list[int] = Factory(list[int])
+    """Before each event: the newest entry that had been written."""
+
+    @property
+    def events(self) -> list[tuple[int, Event]]:
+        return self.run.trace.events
+
+    def lsn_at(self, ts: int) -> int:
+        """The newest entry at that time."""
+        return bisect_right(self.times, ts) - 1
+
+    def answer(self, lsn: int, path: str, args: dict[str, Any]) -> bytes:
+        """What a query gives as of an entry, as the JSON that clients see."""
+        return json.encode(self.states[lsn].query(path, args))
+
+    def entry_of(self, client: int, request: int) -> Entry | None:
+        found = self.by_request.get((session_id(self.run.plan.seed, client), request))
+        return found[0] if found else None
+
+    def asked(self) -> dict[tuple[int, int], tuple[int, Asked]]:
+        """By client and request: the position of the event, and the event."""
+        return {
+            (event.client, event.request): (position, event)
+            for position, (_, event) in enumerate(self.events)
+            if isinstance(event, Asked)
+        }
+
+
+def history_of(run: Run) -> History:
+    history = History(run)
+    fold = Fold()
+    for entry in run.entries:
+        fold.apply(entry)
+        history.states.append(history.states[-1].copy())
+        history.times.append(entry.ts)
+        if entry.session is not None and entry.request is not None:
+            history.by_request.setdefault((entry.session, entry.request), []).append(entry)
+        if not history.unlike:
+            # What follows from the first difference says nothing more.
+            execute(history, entry, fold)
+    history.unlike += fold.problems
+    note_events(history)
+    return history
+
+
+def execute(history: History, entry: Entry, fold: Fold) -> None:
+    state = history.states[-1]
+    if entry.kind is Kind.MUTATION:
+        args: Any = cbor.decode(entry.args)
+        where = f"entry {entry.lsn}, {entry.function} with {args}"
+        try:
+            result = json.encode(state.mutate(entry.function, args))
+        except Refusal:
+            history.unlike.append(f"{where}: it must be refused, and is in the log")
+            return
+        if entry.result != result:
+            history.unlike.append(f"{where}: its result is {entry.result!r}, and must be {result!r}")
+    for table, rows in state.tables.items():
+        found = fold.rows(table)
+        if found != rows:
+            history.unlike.append(f"entry {entry.lsn}, {entry.function}: {table} is {found}, and must be {rows}")
+
+
+def note_events(history: History) -> None:
+    floor = durable = 0
+    for _, event in history.events:
+        history.floors.append(floor)
+        history.durable.append(durable)
+        if isinstance(event, Answered) and event.ts is not None:
+            floor = max(floor, event.ts)
+        elif isinstance(event, Wrote | Started):
+            # What was recovered has been made durable, too.
+            durable = event.lsn
