@@ -190,9 +190,10 @@ class IndexUnknown(DatabaseError):
 
     table: str
     index: str
+    known: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"table `{self.table}` has no index {self.index!r}"
+        return f"table `{self.table}` has no index {self.index!r}; it has {', '.join(self.known)}"
 
 
 @define(auto_exc=True)

@@ -161,7 +161,8 @@ class Query(Generic[T]):
             return ()
         known = self.codec.indexes.get(name)
         if known is None or (known.made is not index and not isinstance(index, str)):
-            raise IndexUnknown(self.codec.name, name if isinstance(index, str) else repr(index))
+            asked = name if isinstance(index, str) else repr(index)
+            raise IndexUnknown(self.codec.name, asked, (BY_ID, BY_CREATION_TIME, *self.codec.indexes))
         if known.made.staged:
             raise IndexStaged(self.codec.name, name)
         return known.fields

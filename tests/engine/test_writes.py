@@ -459,6 +459,8 @@ def test_names_that_begin_with_an_underscore_belong_to_the_system(name: str) -> 
     async def insert(ctx: MutationCtx) -> Any:
         return await ctx.db.insert("untyped", {"a": 1})
 
+    id = bench.write(insert)
+
     async def insert_it(ctx: MutationCtx) -> None:
         await ctx.db.insert("untyped", {name: 1})
 
@@ -471,7 +473,6 @@ def test_names_that_begin_with_an_underscore_belong_to_the_system(name: str) -> 
     async def merge_it(ctx: MutationCtx) -> None:
         await ctx.db.merge(id, **{name: increment(1)})
 
-    id = bench.write(insert)
     for handler in (insert_it, patch_it, replace_it, merge_it):
         with pytest.raises(DocumentInvalid, match=f"`{name}`: names that begin with _ belong to the system"):
             bench.write(handler)
