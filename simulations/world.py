@@ -65,6 +65,7 @@ class World:
     processes: int = 0
     skew_ns: int = 0
     """By how much the wall clock has jumped so far."""
+    skew_ns_max: int = 0
     looked: int = 0
     """How often somebody looked at the monotonic clock."""
     clients: list[Client] = Factory(list[Client])
@@ -205,6 +206,7 @@ class World:
                 await self.fill_disk(fault.amount)
             case _ if fault.kind == CLOCK:
                 self.skew_ns += fault.amount * 1_000_000
+                self.skew_ns_max = max(self.skew_ns_max, self.skew_ns)
             case _:
                 self.disturb(fault)
 
@@ -252,5 +254,7 @@ class World:
 
     def heal(self) -> None:
         self.trace.add(Phase("healed"))
+        # Whoever has seen a time that no entry kept is served again once the clock is past it.
+        self.skew_ns = self.skew_ns_max
         storage = self.storage
         storage.space, storage.failing_syncs, storage.failing_writes, storage.stops_after = None, 0, 0, None
