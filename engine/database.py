@@ -15,6 +15,7 @@ from typing import Any
 import trio
 from attrs import Factory, define, field
 
+from ..actors.checkpoints import OnBad, load_newest
 from ..actors.recovery import Recovery
 from ..actors.runtime import InThread, Runtime
 from ..actors.subscriptions import Subscriptions
@@ -75,22 +76,26 @@ class Database:
         reached: LSN = BEFORE_FIRST,
         on_progress: Callable[[int, int], None] | None = None,
         on_checked: Callable[[int, int], None] = lambda done, total: None,
+        on_bad_checkpoint: OnBad = lambda file, problem: None,
         in_thread: InThread | None = None,
     ) -> Database:
         """Recover the log and deploy ``app`` on it; None is the one that was deployed last.  Blocks.
 
-        ``on_progress`` is told how many bytes of the log were read, ``on_checked`` how many documents, and
-        of how many.  Raises SchemaMismatch if stored documents do not fit the app's tables, AppInvalid if
-        the app in the log does not load, and what `Log.open` raises: FolderInUse, Damaged, DiskFull,
-        SyncFailed.  Raises LogTooShort if the log ends before ``reached``, an entry that the caller knows
-        to have been durable.
+        The newest good checkpoint is read first, and of the log what came after it; ``on_bad_checkpoint``
+        is told of one that is left out, and why.  ``on_progress`` is told how many bytes of the log were
+        read, ``on_checked`` how many documents, and of how many.
+
+        Raises SchemaMismatch if stored documents do not fit the app's tables, AppInvalid if the app in the
+        log does not load, and what `Log.open` raises: FolderInUse, Damaged, DiskFull, SyncFailed.  Raises
+        LogTooShort if the log ends before ``reached``, an entry that the caller knows to have been durable.
         """
-        recovery = Recovery()
+        recovery, checkpoint = load_newest(storage, on_bad_checkpoint)
         log = Log.open(
             storage,
             deployment_if_new=env.entropy(DEPLOYMENT_BYTES),
             on_entry=recovery.apply,
             on_progress=on_progress,
+            after=checkpoint,
         )
         try:
             if log.last_lsn < reached:

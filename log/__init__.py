@@ -8,6 +8,7 @@ storage   the seam to the disk, and a real folder behind it
 memory    a disk in memory that fails on command
 writer    queue, batch, write, fsync
 reader    durable entries from any LSN on, by cursor
+checkpoint  files that say what the log comes to as of one entry
 recovery  reads the files from end to end; tells a torn tail from damage
 verify    is the log, byte for byte, one unbroken history?
 log       all of it together: one data folder, locked and recovered

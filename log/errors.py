@@ -9,6 +9,7 @@ LogError                       base of everything the log raises on purpose
 ├── FolderInUse                another process writes here: stop that one first
 ├── SyncFailed                 the disk broke its promise: the process must stop
 ├── DiskFull                   no space, nothing written: free some and write the batch again
+├── CheckpointFailed           a checkpoint could not be written; the log does without
 └── AssertsOff                 Python was started with -O: start it without
 """
 
@@ -143,6 +144,17 @@ class DiskFull(LogError):
 
     def __str__(self) -> str:
         return f"no space left for entries {self.first} to {self.last} in {self.file}: none was written"
+
+
+@define(auto_exc=True)
+class CheckpointFailed(LogError):
+    """A checkpoint could not be written.  Nothing depends on it: make room, and make another."""
+
+    file: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the checkpoint {self.file} could not be written ({self.problem}); the log is as it was without it"
 
 
 class AssertsOff(LogError):

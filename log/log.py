@@ -13,6 +13,7 @@ from types import TracebackType
 from attrs import define
 
 from .asserts import require_asserts
+from .checkpoint import Checkpoint
 from .entry import FIRST_LSN, LSN, NO_HASH, Entry, Timestamp
 from .reader import LogReader
 from .recovery import OnEntry, OnProgress, Recovered, Torn, mend, recover
@@ -41,9 +42,11 @@ class Log:
         on_progress: OnProgress | None = None,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         batch_bytes_max: int = BATCH_BYTES_MAX,
+        after: Checkpoint | None = None,
     ) -> Log:
         """Lock the folder, read every entry into ``on_entry``, mend a torn end.  Blocks.
 
+        ``after`` leaves out what a checkpoint covers, which must fit this log.
         ``deployment_if_new`` (16 bytes) names the log if there is none yet.
         Raises ``FolderInUse``, ``Damaged``, ``SyncFailed``, ``DiskFull``, ``AssertsOff``; also what
         ``on_entry`` raises.  The folder is then unlocked and, but for a torn end, as before.
@@ -51,7 +54,7 @@ class Log:
         require_asserts()
         storage.lock()
         try:
-            recovered = recover(storage, on_entry, on_progress)
+            recovered = recover(storage, on_entry, on_progress, after=after)
             mend(storage, recovered)
             writer = _writer(storage, recovered, deployment_if_new, segment_bytes_max, batch_bytes_max)
         except BaseException:

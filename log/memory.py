@@ -44,7 +44,7 @@ class Operation:
     """One change that the log asked for, whether it succeeded or not."""
 
     verb: str
-    """``create``, ``write``, ``truncate``, ``sync``, ``sync_folder`` or ``remove``."""
+    """``create``, ``write``, ``truncate``, ``sync``, ``sync_folder``, ``remove`` or ``rename``."""
     name: str = ""
     offset: int = 0
     length: int = 0
@@ -137,6 +137,11 @@ class MemoryStorage:
     def remove(self, name: str) -> None:
         self._begin(Operation("remove", name))
         self._file(name)
+        del self._files[name]
+
+    def rename(self, name: str, new: str) -> None:
+        self._begin(Operation("rename", name))
+        self._files[new] = self._file(name)
         del self._files[name]
 
     def lock(self) -> None:

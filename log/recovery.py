@@ -22,6 +22,7 @@ from typing import Final
 
 from attrs import Factory, define, frozen
 
+from .checkpoint import Checkpoint
 from .encoding import decode, entry_hash
 from .entry import BEFORE_FIRST, LSN, NO_HASH, NO_TIME, Entry, Timestamp
 from .errors import Damaged, Malformed, SyncFailed
@@ -36,6 +37,7 @@ from .segment import (
     first_lsn,
     format_of,
     read_whole,
+    segment_name,
     segment_names,
 )
 from .storage import Storage
@@ -82,20 +84,31 @@ class Recovered:
     """Bytes of all that is good."""
 
 
-def recover(storage: Storage, on_entry: OnEntry, on_progress: OnProgress | None = None) -> Recovered:
+def recover(
+    storage: Storage,
+    on_entry: OnEntry,
+    on_progress: OnProgress | None = None,
+    *,
+    after: Checkpoint | None = None,
+    sealed_only: bool = False,
+) -> Recovered:
     """Read every entry, oldest first.  Changes nothing.  Raises ``Damaged``.
 
     ``on_entry`` sees entries in order, each valid and in its place; if ``Damaged`` is raised after
-    that, throw away what was built from them.
+    that, throw away what was built from them.  ``after`` skips the segments that a checkpoint covers,
+    which must fit this log (`CheckpointFile.check_fits`).  ``sealed_only`` leaves out the last segment,
+    which another process may be writing.
     """
-    names = segment_names(storage)
+    names = segment_names(storage)[: -1 if sealed_only else None]
     recovery = _Recovery(storage, on_entry, on_progress)
     if on_progress is not None:
         recovery.bytes_total = sum(storage.size(name) for name in names)
     torn = None
-    for name in names:
+    if after is not None:
+        recovery.skip(after)
+    for name in names[len(recovery.segments) :]:
         assert torn is None, "only the last segment may be torn"
-        torn = recovery.read(name, is_last=name == names[-1])
+        torn = recovery.read(name, is_last=name == names[-1] and not sealed_only)
     recovery.report(0, at_end=True)
     return Recovered(
         recovery.last_lsn,
@@ -180,6 +193,28 @@ class _Recovery:
             if scan.offset == seen_again:
                 raise self.damaged(name, scan.offset, f"{scan.problem}, but the entry was acknowledged")
             seen_again = scan.offset
+
+    def skip(self, checkpoint: Checkpoint) -> None:
+        """Go on after what a checkpoint covers; of its segments only the headers are read."""
+        for first, length in checkpoint.segments:
+            name = segment_name(first)
+            header = self.header_of_sealed(name)
+            if header.deployment != checkpoint.deployment:
+                raise self.damaged(name, 0, f"it is part of another log, {header.deployment.hex()}")
+            segment = Segment.of(header)
+            segment.length = length
+            self.segments.append(segment)
+            self.bytes_done += length
+        self.last_lsn, self.last_ts, self.last_hash = checkpoint.lsn, checkpoint.ts, checkpoint.hash
+
+    def header_of_sealed(self, name: str) -> SegmentHeader:
+        try:
+            header = decode_header(self.storage.read(name, 0, HEADER_BYTES))
+        except Malformed as error:
+            raise self.damaged(name, 0, error.problem) from None
+        if header.first != first_lsn(name):
+            raise self.damaged(name, 0, f"the file was renamed: it begins with entry {header.first}")
+        return header
 
     def check_no_hole(self, name: str) -> None:
         first, expected = first_lsn(name), self.last_lsn + 1

@@ -5,7 +5,8 @@ and rot on command.  What every storage promises:
 
     * What ``write`` and ``truncate`` did is seen by ``read`` at once, and is durable when ``sync``
       of that file has returned.
-    * A file that ``create`` or ``remove`` made or unmade is durably so when ``sync_folder`` returned.
+    * A file that ``create``, ``remove`` or ``rename`` made, unmade or named is durably so when
+      ``sync_folder`` returned.
     * Without these, a crash may keep any part of it, in any order.
     * Failures are ``OSError``; a write that ran out of space may have been done in part.
 
@@ -65,6 +66,10 @@ class Storage(Protocol):
     def sync_folder(self) -> None: ...
 
     def remove(self, name: str) -> None: ...
+
+    def rename(self, name: str, new: str) -> None:
+        """Give a file another name, in place of a file that has it.  Raises ``FileNotFoundError``."""
+        ...
 
     def lock(self) -> None:
         """Make the folder if need be and become its one writer.  Raises ``FolderInUse``."""
@@ -134,6 +139,10 @@ class FolderStorage:
         if name == self._open_name:
             self._close()
         os.unlink(self.folder / name)
+
+    def rename(self, name: str, new: str) -> None:
+        self._close()
+        os.replace(self.folder / name, self.folder / new)
 
     def lock(self) -> None:
         assert self._lock_descriptor is None, "locked already"

@@ -10,7 +10,7 @@ from attrs import define, frozen
 
 from .entry import NO_TIME, Entry, Timestamp
 from .errors import NoLog
-from .recovery import OnProgress, Torn, recover
+from .recovery import OnEntry, OnProgress, Torn, recover
 from .segment import segment_names
 from .storage import Storage
 
@@ -34,11 +34,14 @@ class Verified:
     """An unfinished end: a write in progress, or one that a crash cut off.  No fault."""
 
 
-def verify(storage: Storage, progress: OnProgress | None = None) -> Verified:
-    """Read everything.  Raises ``Damaged`` at the first fault, ``NoLog`` if there is nothing to read."""
+def verify(storage: Storage, progress: OnProgress | None = None, on_entry: OnEntry = lambda entry: None) -> Verified:
+    """Read everything; ``on_entry`` sees it, too.
+
+    Raises ``Damaged`` at the first fault, ``NoLog`` if there is nothing to read.
+    """
     if not segment_names(storage):
         raise NoLog(str(storage))
-    times = _Times()
+    times = _Times(on_entry)
     recovered = recover(storage, times.add, progress)
     return Verified(
         entries=recovered.last_lsn,
@@ -54,8 +57,10 @@ def verify(storage: Storage, progress: OnProgress | None = None) -> Verified:
 
 @define(eq=False)
 class _Times:
+    on_entry: OnEntry
     first: Timestamp = NO_TIME
 
     def add(self, entry: Entry) -> None:
         if not self.first:
             self.first = entry.ts
+        self.on_entry(entry)

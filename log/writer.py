@@ -29,7 +29,7 @@ from .frame import PAYLOAD_BYTES_MAX, entry_frame, frame_bytes, mark_frame
 from .segment import HEADER_BYTES, Segment, SegmentHeader
 from .storage import Storage
 
-SEGMENT_BYTES_MAX: Final = 64 * 2**20
+SEGMENT_BYTES_MAX: Final = 16 * 2**20
 """A segment with entries does not grow beyond this; one batch alone may be longer."""
 BATCH_BYTES_MAX: Final = 8 * 2**20
 """A batch holds no more, unless a single entry does."""

@@ -24,6 +24,7 @@ live         the client of the sync protocol behind it
 codegen      `relive codegen`
 log          `relive log`: show and verify
 blame        every change of a document, and why
+checkpoint   `relive log checkpoint`, and how a server has it done
 log_files    reads a log beside its writer
 statistics_text  how much a log holds, for people and for programs
 entry_text   entries for people and for programs

@@ -12,9 +12,11 @@ from ..engine.data_folder import LOG
 from ..engine.history.statistics import Statistics
 from ..log.entry import FIRST_LSN, LSN
 from ..log.errors import Damaged
+from ..log.recovery import OnEntry
 from ..log.storage import FolderStorage
 from ..log.verify import Verified
 from ..log.verify import verify as verify_log
+from .checkpoint import checking, checkpoint
 from .entry_text import description, entry_tree, table_of, time_text
 from .log_files import named_in_full, open_log
 from .options import data_option, json_option, traceback_option
@@ -30,7 +32,7 @@ LINE_CHARS_MAX = 10_000
 def log() -> None:
     """Look at the log: every change, and what caused it.
 
-    Only reads, so it can be used while the folder is being served.
+    Can be used while the folder is being served.
     """
 
 
@@ -90,13 +92,14 @@ def stats(data: Path, as_json: bool) -> None:
 @json_option
 @traceback_option
 def verify(data: Path, as_json: bool) -> int:
-    """Read the whole log, and check every byte, checksum and hash.
+    """Read the whole log, and check every byte, checksum and hash; and that checkpoints say what it says.
 
     Exit code 0: one unbroken history. Exit code 1: damaged; the file, the place and what to do are
     shown.
     """
+    checkpoints, bad = checking(storage_of(data))
     try:
-        verified = read_all(storage_of(data))
+        verified = read_all(storage_of(data), checkpoints.apply)
     except Damaged as error:
         if as_json:
             print_json(damage_tree(data, error))
@@ -104,10 +107,17 @@ def verify(data: Path, as_json: bool) -> int:
             say(str(error))
         return 1
     if as_json:
-        print_json(verified_tree(data, verified))
+        print_json(verified_tree(data, verified) | {"ok": not bad, "checkpoints": checkpoints.good, "bad": bad})
     else:
         click.echo(verified_text(verified))
-    return 0
+        if checkpoints.good:
+            click.echo(f"{checkpoints.good} checkpoint(s) that say the same")
+        for file, problem in bad.items():
+            say(f"checkpoint {file} is bad: {problem}. It is not needed: delete it")
+    return 1 if bad else 0
+
+
+log.add_command(checkpoint)
 
 
 def console_of() -> Console:
@@ -119,12 +129,12 @@ def storage_of(data: Path) -> FolderStorage:
     return FolderStorage(data / LOG)
 
 
-def read_all(storage: FolderStorage) -> Verified:
+def read_all(storage: FolderStorage, on_entry: OnEntry) -> Verified:
     with LogProgress("verifying", after_s=0.0) as progress, named_in_full(storage):
-        return verify_log(storage, progress.update)
+        return verify_log(storage, progress.update, on_entry)
 
 
-def verified_tree(data: Path, verified: Verified) -> object:
+def verified_tree(data: Path, verified: Verified) -> dict[str, object]:
     torn = verified.torn
     return {
         "ok": True,

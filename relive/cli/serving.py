@@ -29,6 +29,7 @@ from ..engine.determinism import limits as handler_limits
 from ..engine.determinism.real import real_signal
 from ..engine.env import real_env
 from ..engine.server.listener import Server
+from .checkpoint import bad_checkpoint, make_checkpoints
 from .errors import PortUnavailable
 from .log_files import named_in_full
 from .output import print_json, say
@@ -147,6 +148,7 @@ def open_database(folder: DataFolder, app: App | None) -> Database:
             reached=folder.reached,
             on_progress=reading.update,
             on_checked=checked,
+            on_bad_checkpoint=bad_checkpoint,
         )
     remember_reached(folder, database)
     calm_collector()
@@ -188,7 +190,10 @@ async def serve(options: Options, folder: DataFolder, database: Database, compan
             if not name:
                 say("nothing was deployed yet: `relive deploy APP` does it")
 
-        tasks: list[Callable[[], Awaitable[None]]] = [partial(stop_on_signal, server)]
+        tasks: list[Callable[[], Awaitable[None]]] = [
+            partial(stop_on_signal, server),
+            partial(make_checkpoints, folder.folder),
+        ]
         if companion is not None:
             tasks.append(partial(companion.run, database))
         async with trio.open_nursery() as nursery:
