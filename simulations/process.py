@@ -36,6 +36,10 @@ STOPPED: Final = "stopped"
 DISK: Final = "disk"
 """The disk failed, and the process ended itself."""
 
+FAILED: Final = "failed"
+DISK_PROBLEMS = ("the log could not be written", "a deploy could not be written")
+"""How the supervisor begins to say that it was the disk."""
+
 SECRET = b"a secret of the simulation"
 ADMIN_KEY = AdminKey("simulation|0123456789abcdef")
 
@@ -67,11 +71,15 @@ class Process:
         except* Stopped:
             how = CRASHED
         except* (CommitterFailed, SyncFailed, DiskFull, OSError) as failures:
-            how = f"{DISK}: {first_of(failures)}"
+            error = first_of(failures)
+            how = f"{DISK if is_of_the_disk(error) else FAILED}: {error}"
         except* Exception as failures:
-            how = f"failed: {first_of(failures)!r}"
+            how = f"{FAILED}: {first_of(failures)!r}"
         finally:
             self.is_open = False
+            if self.server is not None and self.server.database.runtime.supervisor.rebuilds:
+                # It goes on, but nothing in a simulation is a reason to.
+                self.trace.add(Unlike(self.number, f"{list(self.server.database.runtime.supervisor.rebuilds)} failed"))
             for link in self.links:
                 link.cut()
         return self.how if self.scope.cancelled_caught else how
@@ -143,6 +151,10 @@ class Process:
             await socket.run()
         finally:
             self.links.remove(socket.link)
+
+
+def is_of_the_disk(error: BaseException) -> bool:
+    return not isinstance(error, CommitterFailed) or error.problem.startswith(DISK_PROBLEMS)
 
 
 def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
