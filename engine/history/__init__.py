@@ -2,5 +2,7 @@
 
 statistics    how many entries and bytes, by table, kind and function
 biography     every change of one document, with its cause and what it changed
+replica       the state that the log tells, moved from entry to entry with the code of its time
+reexecution   do entries come out again as they are?
 errors        what the log cannot tell
 """

@@ -22,6 +22,7 @@ from .log_files import named_in_full, open_log
 from .options import data_option, json_option, traceback_option
 from .output import print_json, say
 from .progress import LogProgress
+from .replaying import replay_options
 from .statistics_text import statistics_tables, statistics_tree
 
 LIMIT = 20
@@ -91,6 +92,7 @@ def stats(data: Path, as_json: bool) -> None:
 @data_option
 @json_option
 @traceback_option
+@replay_options
 def verify(data: Path, as_json: bool) -> int:
     """Read the whole log, and check every byte, checksum and hash; and that checkpoints say what it says.
 

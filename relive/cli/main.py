@@ -54,7 +54,7 @@ stderr.
 \b
 Exit codes:
   0  done; for a server: stopped as asked
-  1  failed; for `relive log verify`: the log is damaged
+  1  failed; for `relive log verify`: the log is damaged, or came out otherwise
   2  wrong usage, or no such data folder, log or entry
   3  the data folder or the port is in use
   4  the app is refused: it does not load, or stored documents do not fit its schema

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from relive.engine.history.reexecution import Difference, Verification
+from relive.log.entry import LSN
 
+from relive.cli.replay_text import verification_lines
 from relive.cli.statistics_text import size_text
 
 from .conftest import Relive, Serve
@@ -128,3 +131,50 @@ def test_handlers_may_look_into_the_files_of_the_log(past_app: Path, serve: Serv
 
     asked = relive("run", "past:texts", json.dumps({"id": added}))
     assert (asked.stdout, asked.stderr) == ('[null, "two", "one"]\n', "")
+
+
+@pytest.fixture
+def worked(past_app: Path, serve: Serve, relive: Relive) -> str:
+    """An app that is being served; the id of a document with a past."""
+    serve(past_app)
+    added = relive("run", "notes:add", '{"text": "one"}').stdout.strip('"\n')
+    relive("run", "past:rewrite", json.dumps({"id": added, "text": "two"}))
+    relive("env", "set", "LEVEL", "info")
+    relive("run", "notes:clear")
+    return added
+
+
+@pytest.mark.usefixtures("worked")
+def test_entries_are_run_again_beside_the_server(relive_process: Relive) -> None:
+    done = relive_process("log", "verify", "--replay")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[3:] == [
+        "run again: 3 entries, none of them with another outcome",
+        "loaded again: 1 deploy(s)",
+        "not run again: 1, because the system wrote it, by request from outside",
+    ]
+
+    ranged = relive_process("log", "verify", "--replay", "--from", "2", "--to", "3", "--sample", "1", "--json")
+    verified, said = map(json.loads, ranged.stdout.splitlines())
+    assert verified["ok"] is True
+    again = said["replay"]
+    assert (again["checked"], again["passedOver"], again["different"], again["first"]) == (1, 2, 0, None)
+
+
+def test_a_sample_is_one_of_entries_run_again(relive: Relive) -> None:
+    refused = relive("log", "verify", "--sample", "3")
+    assert refused.returncode == 2
+    assert "belong to --replay" in refused.stderr
+
+
+def test_a_difference_is_shown() -> None:
+    difference = Difference(LSN(7), "notes:add", "printed", "nothing", "[LOG] 'one'")
+    verification = Verification(checked=3, different=1, first=difference)
+
+    assert list(verification_lines(verification)) == [
+        "run again: 3 entries, 1 of them with another outcome",
+        "the first difference is in entry 7, notes:add: printed",
+        "  recorded  nothing",
+        "  again     [LOG] 'one'",
+        "`relive log show --entry 7` shows all of it",
+    ]

@@ -1,0 +1,236 @@
+"""Verification by running again: does each entry follow from its code, arguments, clock, seed and snapshot?
+
+For every entry that a function of an app made, the function runs on the state that the log tells, and
+what it reads, writes, returns and prints is compared with what the entry says.  What is stored is
+taken from the log all the same, so that one entry that differs says nothing about the next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import TypeVar
+
+from attrs import Factory, define, frozen
+
+from ...actors.key_text import range_text
+from ...actors.version import Change
+from ...log.entry import FIRST_LSN, LSN, Entry, KeyRange, Kind, Timestamp
+from ...log.reader import LogReader
+from ...protocol import cbor, json
+from ..application.endpoint import Endpoint
+from ..deployment.deploy import deployed_app
+from ..deployment.migrations import CAUSE_ID, Batch
+from ..env import Env
+from ..errors import AppInvalid
+from ..execution.attempt import DIGEST_BYTES, Attempt
+from ..execution.results import encode_result
+from ..execution.system_writes import system_endpoint
+from .replica import Replica
+
+T = TypeVar("T")
+
+NOTHING = "nothing"
+PROGRESS_STEP = 100
+"""Entries between one report of progress and the next."""
+
+
+@frozen
+class Difference:
+    """What came out of an entry that does not stand in it."""
+
+    lsn: LSN
+    function: str
+    what: str
+    """``outcome``, ``reads``, ``writes``, ``result``, ``printed`` or ``code``."""
+    recorded: str
+    again: str
+
+
+@define(eq=False)
+class Verification:
+    checked: int = 0
+    """Entries that were run again."""
+    deploys: int = 0
+    """Whose source was loaded again, and has the hash that the entry says."""
+    passed_over: int = 0
+    """Not in the sample, or not in the range."""
+    unverifiable: Counter[str] = Factory(Counter)
+    """Why entries could not be run again, and how many."""
+    different: int = 0
+    first: Difference | None = None
+
+    def add(self, difference: Difference | None) -> None:
+        if difference is not None:
+            self.different += 1
+            self.first = self.first or difference
+
+
+def verify_again(
+    reader: LogReader,
+    secret: bytes,
+    *,
+    first: LSN = FIRST_LSN,
+    last: LSN,
+    sample: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Verification:
+    """Run the entries of a range again, or ``sample`` of them, evenly spread.
+
+    Reads the log from its beginning; ``on_progress`` is told how many entries it has read, of how many.
+    Raises Damaged, SchemaMismatch if a document does not fit the code that wrote it.
+    """
+    verification, replica = Verification(), Replica(reader, secret)
+    step = 1 if sample is None else max(1, -(-(last - first + 1) // sample))
+    for entry in reader.entries(FIRST_LSN):
+        if entry.lsn > last:
+            break
+        if entry.lsn < first or (entry.lsn - first) % step:
+            verification.passed_over += 1
+        else:
+            verify_entry(verification, replica, entry)
+        replica.apply(entry)
+        if entry.lsn % PROGRESS_STEP == 0:
+            on_progress(entry.lsn, last)
+    return verification
+
+
+def verify_entry(verification: Verification, replica: Replica, entry: Entry) -> None:
+    if entry.kind is Kind.DEPLOY:
+        verify_deploy(verification, entry)
+        return
+    endpoint, problem = handler_of(replica, entry)
+    if endpoint is None:
+        verification.unverifiable[problem] += 1
+        return
+    verification.checked += 1
+    verification.add(run_again(replica, entry, endpoint))
+
+
+def verify_deploy(verification: Verification, entry: Entry) -> None:
+    try:
+        app = deployed_app(entry.args)
+    except AppInvalid as error:
+        verification.unverifiable[f"the code that was deployed does not load here: {error}"] += 1
+        return
+    verification.deploys += 1
+    if app.code != entry.code:
+        verification.add(Difference(entry.lsn, "", "code", entry.code.hex(), app.code.hex()))
+
+
+def handler_of(replica: Replica, entry: Entry) -> tuple[Endpoint | None, str]:
+    """What to run, or why there is nothing."""
+    if entry.kind is Kind.IMPORT:
+        return None, "imports come from a file"
+    if replica.unloadable:
+        return None, f"its code does not load here: {replica.unloadable}"
+    if entry.code != replica.app.code:
+        return None, "the code that ran is not the one of the deploy before it"
+    if not replica.holds(entry.snapshot):
+        return None, "its snapshot lies too far behind it, or before a deploy"
+    endpoint = replica.app.endpoints.get(entry.function)
+    if entry.kind is Kind.SYSTEM:
+        size = batch_of(entry)
+        if endpoint is None or endpoint.kind != "migration" or size is None:
+            return None, "the system wrote it, by request from outside"
+        return system_endpoint(endpoint.path, Batch(endpoint, size).run), ""
+    return endpoint, "" if endpoint is not None else "its function is not in the deployed code"
+
+
+def batch_of(entry: Entry) -> int | None:
+    """How many documents a step of a migration was to take; None if the entry is none."""
+    match cbor.decode(entry.args):
+        case {"batch": int(size)} if entry.cause.id == CAUSE_ID:
+            return size
+    return None
+
+
+def run_again(replica: Replica, entry: Entry, endpoint: Endpoint) -> Difference | None:
+    env = Env(lambda: entry.clock, lambda count: entry.seed[:count])
+    attempt = replica.attempt("mutation", env, entry.cause.id)
+    is_system = entry.kind is Kind.SYSTEM
+    arguments = dict if is_system else lambda: endpoint.bind(cbor.decode(entry.args))
+    try:
+        with replica.rewound(entry.snapshot):
+            returned = endpoint.check_result(attempt.drive(endpoint, arguments))
+            assert attempt.transaction is not None
+            result = b"null" if is_system else encode_result(returned, attempt.transaction.handed_out)
+            stamped = stamped_documents(attempt, entry.ts)
+        writes = written(replica, attempt, stamped)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # A handler may raise anything; that is a difference like any other.
+        return Difference(entry.lsn, entry.function, "outcome", "committed", f"raised {type(error).__name__}: {error}")
+    return compare(entry, attempt, writes, result)
+
+
+def stamped_documents(attempt: Attempt, ts: Timestamp) -> dict[tuple[str, str], bytes]:
+    """Documents that hold the time of the commit, with that time."""
+    assert attempt.mutation is not None
+    return {key: stamp(ts)[1] for key, stamp in attempt.mutation.commit_stamps().items()}
+
+
+def written(
+    replica: Replica, attempt: Attempt, stamped: dict[tuple[str, str], bytes]
+) -> dict[tuple[str, str], bytes | None]:
+    """What the entry must hold: merges are made anew on the state before it, as its commit did."""
+    assert attempt.transaction is not None
+    assert attempt.mutation is not None
+    merges = attempt.mutation.commit_merges()
+    documents: dict[tuple[str, str], bytes | None] = {}
+    changes: tuple[Change, ...] = attempt.transaction.changes()
+    for change, document in zip(changes, attempt.mutation.documents(), strict=True):
+        key = (change.table, change.id)
+        newest = replica.tables.get(*key)
+        if key in merges and newest is not None and newest is not change.old:
+            document = merges[key](newest)[1]
+        documents[key] = stamped.get(key, document)
+    return documents
+
+
+def compare(
+    entry: Entry, attempt: Attempt, writes: dict[tuple[str, str], bytes | None], result: bytes
+) -> Difference | None:
+    """The first difference: what was read comes before what followed from it."""
+
+    def difference(what: str, recorded: str, again: str) -> Difference:
+        return Difference(entry.lsn, entry.function, what, recorded, again)
+
+    reads = attempt.reads()
+    for one, other in differing(entry.reads, reads):
+        return difference("reads", read_text(one), read_text(other))
+    recorded = [((write.table, write.id), write.document) for write in entry.writes]
+    for was, now in differing(tuple(recorded), tuple(writes.items())):
+        return difference("writes", written_text(was), written_text(now))
+    for line, again in differing(entry.logs, attempt.lines()):
+        return difference("printed", line or NOTHING, again or NOTHING)
+    digest = blake2b(result, digest_size=DIGEST_BYTES).digest()
+    if digest != entry.result_digest or entry.result not in (None, result):
+        kept = entry.result.decode() if entry.result is not None else "a result that was not kept"
+        recorded_hash = f"(hash {entry.result_digest.hex()})"
+        return difference("result", f"{kept} {recorded_hash}", f"{result.decode()} (hash {digest.hex()})")
+    return None
+
+
+def differing(recorded: tuple[T, ...], again: tuple[T, ...]) -> list[tuple[T | None, T | None]]:
+    """The first pair that is not alike."""
+    for place in range(max(len(recorded), len(again))):
+        one = recorded[place] if place < len(recorded) else None
+        other = again[place] if place < len(again) else None
+        if one != other:
+            return [(one, other)]
+    return []
+
+
+def read_text(read: KeyRange | None) -> str:
+    if read is None:
+        return NOTHING
+    return f"{read.index} {range_text(read)}{', keys only' if read.keys_only else ''}"
+
+
+def written_text(write: tuple[tuple[str, str], bytes | None] | None) -> str:
+    if write is None:
+        return NOTHING
+    (table, id), document = write
+    return f"{table}/{id} {'deleted' if document is None else json.encode(cbor.decode(document)).decode()}"

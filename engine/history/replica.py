@@ -1,0 +1,147 @@
+"""The state of a deployment as the log alone tells it, moved from entry to entry with the code of its time.
+
+Invariants
+    * The tables are those after the entry at `position`, read with the code of the last deploy before it.
+    * Nothing of it is shared with a server: it is built from bytes, and thrown away.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attrs import Factory, define, field
+
+from ...actors.newest import Newest
+from ...actors.tables import Tables
+from ...actors.tail import Committed
+from ...log.entry import BEFORE_FIRST, LSN, Entry, Kind
+from ...log.reader import LogReader
+from ..application.app import App, empty_app
+from ..application.codecs import codecs_of, definer
+from ..data.catalog import Catalog
+from ..data.table_codec import TableCodec
+from ..deployment.deploy import Offenders, deployed_app
+from ..env import Env
+from ..errors import AppInvalid
+from ..execution.attempt import Attempt
+from ..execution.nested_calls import NestedCalls
+from ..execution.past_entries import PastEntries
+from ..transactions.cursors import Cursors
+from ..transactions.journal import Pages
+from ..transactions.transaction import Transaction
+
+COMMITS_HELD_MAX = 1_000
+"""How far behind the newest entry a snapshot may lie."""
+
+
+@define(eq=False)
+class Replica:
+    reader: LogReader
+    secret: bytes = field(repr=False)
+    app: App = field(factory=empty_app)
+    bodies: Newest = Factory(Newest)
+    """What is stored, whatever code reads it."""
+    tables: Tables = field(init=False)
+    catalog: Catalog = field(init=False)
+    codecs: dict[str, TableCodec] = field(init=False)
+    nested: NestedCalls = field(init=False)
+    held: deque[Committed] = Factory(lambda: deque[Committed](maxlen=COMMITS_HELD_MAX))
+    """The newest commits since the last deploy."""
+    unloadable: str = ""
+    """Why the code deployed last cannot run here; empty if it can."""
+
+    def __attrs_post_init__(self) -> None:
+        self.read_with(self.app)
+
+    @property
+    def position(self) -> LSN:
+        return self.tables.position
+
+    @classmethod
+    def at(cls, reader: LogReader, secret: bytes, lsn: LSN, app: App | None = None) -> Replica:
+        """The state after an entry, read with the code deployed then, or with ``app``.
+
+        Raises NoSuchEntry, Damaged, AppInvalid if the code does not load here, SchemaMismatch if
+        documents do not fit it.
+        """
+        replica, deployment = cls(reader, secret), None
+        if lsn != BEFORE_FIRST:
+            reader.entry(lsn)  # Or it would be found out after reading all of the log.
+            for entry in reader.entries(LSN(1)):
+                replica.bodies.apply(entry)
+                deployment = entry.args if entry.kind is Kind.DEPLOY else deployment
+                if entry.lsn == lsn:
+                    break
+        replica.read_with(app if app is not None else deployed_app(deployment or b""))
+        return replica
+
+    def read_with(self, app: App) -> None:
+        """Read all that is stored with this code from here on.  Raises SchemaMismatch."""
+        codecs: dict[str, TableCodec] = {}
+        tables = Tables.empty(definer(codecs))
+        catalog = Catalog(tables)
+        codecs.update(codecs_of(app, catalog))
+        offenders = Offenders()
+        self.bodies.fill(tables, offenders.add)
+        offenders.require_none()
+        app.install(instead_of=self.app)
+        self.app, self.tables, self.catalog, self.codecs = app, tables, catalog, codecs
+        self.nested = NestedCalls(app)
+        self.held.clear()
+
+    def apply(self, entry: Entry) -> Committed:
+        """Go on by one entry, as recovery would: its writes, and never its function.
+
+        Raises SchemaMismatch.
+        """
+        self.bodies.apply(entry)
+        committed = Committed(entry, self.tables.replay(entry))
+        self.held.append(committed)
+        if entry.kind is Kind.DEPLOY and entry.code != self.app.code:
+            self.deploy(entry)
+        return committed
+
+    def deploy(self, entry: Entry) -> None:
+        try:
+            app, self.unloadable = deployed_app(entry.args), ""
+        except AppInvalid as error:
+            app, self.unloadable = empty_app(), str(error)
+        self.read_with(app)
+
+    @contextmanager
+    def rewound(self, snapshot: LSN) -> Iterator[None]:
+        """The tables as of a snapshot that is among the commits held, for a while."""
+        undone: list[Committed] = []
+        while self.tables.position > snapshot:
+            undone.append(self.held.pop())
+            self.tables.undo(undone[-1])
+        try:
+            yield
+        finally:
+            for committed in reversed(undone):
+                for change in committed.changes:
+                    if change.new is not None:
+                        change.new.lsn = BEFORE_FIRST  # It is committed again.
+                self.tables.apply(committed)
+                self.held.append(committed)
+
+    def holds(self, snapshot: LSN) -> bool:
+        return self.position - len(self.held) <= snapshot <= self.position
+
+    def attempt(self, kind: str, env: Env, request_id: str = "") -> Attempt:
+        """A run of a handler on the tables as they are now."""
+        assert kind in ("query", "mutation")
+        return Attempt(
+            "query" if kind == "query" else "mutation",
+            env,
+            env.clock_ns,
+            self.secret,
+            self.codecs,
+            self.catalog,
+            self.nested,
+            lambda: Transaction.at_head(self.tables, Pages(Cursors(self.secret))),
+            request_id,
+            PastEntries(self.reader),
+        )
