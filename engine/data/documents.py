@@ -8,6 +8,7 @@ convert()    a value becomes an instance of a type hint, checked against it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -163,6 +164,20 @@ def check_int64(given: Value, made: object) -> None:
         raise
     if type(given) is Int64 and type(made) is not Int64:
         raise InvalidValue("", "expected a number, got an Int64 (bigint)")
+
+
+def declare_int64(value: Value, made: object) -> None:
+    """Put an Int64 wherever ``made``, the same value as its type has it, has one."""
+    places: Iterable[tuple[Any, Any, Any]] = ()
+    if isinstance(value, dict) and isinstance(made, dict):
+        places = [(name, item, made.get(name)) for name, item in value.items()]
+    elif isinstance(value, list) and isinstance(made, list):
+        places = [(position, *both) for position, both in enumerate(zip(value, made, strict=True))]
+    for key, item, other in places:
+        if type(other) is Int64:
+            value[key] = other  # type: ignore[index]
+        else:
+            declare_int64(item, other)
 
 
 def in_order(value: Value) -> Value:

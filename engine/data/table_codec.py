@@ -19,7 +19,7 @@ from ...protocol.order import sort_key
 from ...protocol.values import Value, size, too_deep
 from ..errors import DocumentInvalid
 from ..limits import FIELD_NAME_CHARS_MAX
-from .documents import convert, to_value
+from .documents import convert, declare_int64, plain, to_value
 from .hints import union_of
 from .id_checks import IdCheck
 from .index_fields import TableIndex, table_indexes
@@ -27,7 +27,7 @@ from .indexes import SYSTEM_FIELDS
 from .read_only import freeze, holds_containers
 from .renames import Rename, renaming
 from .schema import Document
-from .shapes import ObjectOf, Shape, variants_of, walk
+from .shapes import ObjectOf, Scalar, Shape, variants_of, walk
 
 
 @frozen(eq=False)
@@ -72,6 +72,8 @@ class TableCodec:
     hint: Any = field(init=False)
     """The class of its documents, or a union of them."""
     containers: bool = field(init=False)
+    int64: bool = field(init=False)
+    """Whether a document can hold one."""
     stored: dict[type, Stored] = field(init=False)
     """By class of document."""
     rename: Rename | None = field(init=False)
@@ -90,6 +92,9 @@ class TableCodec:
         )
         self.hint = union_of(self.cls) if self.cls is not None else None
         documents = variants_of(self.shape) if self.shape is not None else ()
+        self.int64 = self.shape is not None and any(
+            isinstance(part, Scalar) and part.name == "int64" for part in walk(self.shape)
+        )
         self.containers = self.shape is None or holds_containers(self.shape)
         self.stored = {document.cls: Stored.of(document) for document in documents if isinstance(document, ObjectOf)}
         self.rename = renaming(self.shape) if self.shape is not None else None
@@ -97,6 +102,8 @@ class TableCodec:
     def make(self, fields: dict[str, Value]) -> Version:
         """A version of normalized fields, ``_id`` and ``_creationTime`` included.
 
+        Numbers that the class declares to be Int64 become so in ``fields``, which is what the log gets:
+        there they say what they are without the class.
         Raises DocumentInvalid, with the path of what does not fit.
         """
         try:
@@ -110,6 +117,8 @@ class TableCodec:
             if self.check_ids is not None:
                 self.check_ids(named)
             version = Version(str(fields["_id"]), self.typed(named), bytes_)
+            if self.int64:
+                declare_int64(fields, plain(version.document))
             stored = self.stored_of(version.document)
             if (
                 named is not fields

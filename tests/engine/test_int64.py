@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from relive.engine.application.app import load_app
+from relive.engine.data.schema import Document, Record, field, index
 from relive.engine.database import Database
 from relive.engine.env import real_env
 from relive.engine.execution.calls import Call, Request
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.operations import append
 from relive.log.memory import MemoryStorage
 from relive.protocol import json
 from relive.protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QuerySuccess
 from relive.protocol.values import Int64
+
+from .bench import Bench, app_of, bench_of
 
 SOURCE = """
 from __future__ import annotations
@@ -94,3 +100,55 @@ def test_pythons_own_int_finds_an_int64(database: Database, path: str, n: int, f
     answer = database.executor.query(Call(f"rows:{path}", [{"n": n}])).result
     assert isinstance(answer, QuerySuccess)
     assert json.decode(answer.value) == found
+
+
+class Counted(Record):
+    times: Int64 = Int64(0)
+    also: list[Int64 | None] = field(default_factory=list)
+
+
+class Tally(Document):
+    n: Int64 = field()
+    plain: int
+    many: list[Int64]
+    by_name: dict[str, Int64]
+    counted: Counted
+    any: Any = None
+    by_n = index(n)
+
+
+async def untyped(ctx: QueryCtx) -> list[Any]:
+    return await ctx.db.query("tallies").collect()
+
+
+def test_the_log_says_of_pythons_own_ints_that_they_are_int64_where_the_class_says_so() -> None:
+    """Without the class, or with another, a restart must give what was there before it."""
+    bench = bench_of(Tally)
+
+    async def insert(ctx: MutationCtx) -> Any:
+        counted = Counted(times=4, also=[5, None])  # type: ignore[arg-type,list-item]
+        return await ctx.db.insert(
+            Tally(n=1, plain=1, many=[2], by_name={"a": 3}, counted=counted, any=[6])  # type: ignore[arg-type,list-item,dict-item]
+        )
+
+    def changed() -> Bench:
+        bench = bench_of(Tally)
+        id = bench.write(insert)
+
+        async def change(ctx: MutationCtx) -> None:
+            await ctx.db.patch(id, n=7)
+            await ctx.db.merge(id, many=append(8))
+
+        bench.write(change)
+        return bench
+
+    without = app_of(version=2)
+    again, bench = changed().reopen(without), changed()
+    bench.deploy(without)
+
+    for each in (again, bench):
+        (row,) = each.read(untyped)
+        assert [type(item) for item in (row["n"], *row["many"], *row["by_name"].values())] == [Int64] * 4
+        assert [type(row["counted"]["times"]), *map(type, row["counted"]["also"])] == [Int64, Int64, type(None)]
+        assert [type(row["plain"]), type(row["any"][0])] == [int, int]
+        assert (row["n"], row["many"]) == (7, [2, 8])
