@@ -16,6 +16,7 @@ import trio
 from attrs import Factory, define, field
 
 from ..actors.checkpoints import OnBad, load_newest
+from ..actors.errors import WritesRefused
 from ..actors.recovery import Recovery
 from ..actors.runtime import InThread, Runtime
 from ..actors.subscriptions import Subscriptions
@@ -38,6 +39,7 @@ from .errors import DeployUnderWay, TooLongAgo
 from .execution.attempt import SEED_BYTES
 from .execution.executor import Executor
 from .execution.live_queries import LiveQueries
+from .limits import DEPLOY_ROOM_BYTES
 from .log_thread import LogThread
 from .transactions.mutation_run import MutationRun
 from .transactions.overlay import Overlay
@@ -192,6 +194,9 @@ class Database:
         """
         assert deploy.validated
         assert deploy.rebuild.settled <= self.runtime.committer.durable
+        # Once it is served it cannot be taken back: the disk is asked first.
+        if not self.log.writer.has_room(len(deploy.record) + DEPLOY_ROOM_BYTES):
+            raise WritesRefused("there is no space left on the disk for a deploy")
         lsn = self.record_deployment(deploy.app, deploy.record)
         try:
             self.switch(deploy)

@@ -51,6 +51,8 @@ MODULES_MAX = 4_096
 MODULE_BYTES_MAX = 4 * 1024 * 1024
 BUNDLE_BYTES_MAX = 32 * 1024 * 1024
 """Source code of one deployed app."""
+DEPLOY_ROOM_BYTES = 1024 * 1024
+"""What must be free on the disk, beside the entry of a deploy, or it is not begun."""
 OFFENDERS_SHOWN_MAX = 5
 """Documents shown when a schema does not fit the stored data."""
 

@@ -144,6 +144,9 @@ class MemoryStorage:
         self._files[new] = self._file(name)
         del self._files[name]
 
+    def free(self) -> int | None:
+        return None if self.space is None else max(0, self.space - self._used())
+
     def lock(self) -> None:
         if self._locked:
             raise FolderInUse(str(self), None)

@@ -71,6 +71,10 @@ class Storage(Protocol):
         """Give a file another name, in place of a file that has it.  Raises ``FileNotFoundError``."""
         ...
 
+    def free(self) -> int | None:
+        """Bytes for which there is space, about; None if nobody knows."""
+        ...
+
     def lock(self) -> None:
         """Make the folder if need be and become its one writer.  Raises ``FolderInUse``."""
         ...
@@ -143,6 +147,13 @@ class FolderStorage:
     def rename(self, name: str, new: str) -> None:
         self._close()
         os.replace(self.folder / name, self.folder / new)
+
+    def free(self) -> int | None:
+        try:
+            system = os.statvfs(self.folder)
+        except OSError:
+            return None
+        return system.f_bavail * system.f_frsize
 
     def lock(self) -> None:
         assert self._lock_descriptor is None, "locked already"

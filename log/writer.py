@@ -108,6 +108,11 @@ class LogWriter:
         """How much waits to be taken.  Whoever queues should stop while this is large."""
         return self._queued_bytes
 
+    def has_room(self, size: int) -> bool:
+        """Whether the disk will take so many bytes beyond what is queued, as far as it can tell beforehand."""
+        free = self._storage.free()
+        return free is None or free >= self._queued_bytes + size
+
     @property
     def is_idle(self) -> bool:
         """Nothing waits and nothing is being written."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from relive.actors.errors import CommitterFailed
+from relive.actors.errors import CommitterFailed, WritesRefused
 from relive.engine.application.app import App, load_app
 from relive.engine.errors import AppInvalid, SchemaMismatch
 from relive.log.entry import FIRST_LSN, Kind
@@ -191,6 +191,25 @@ async def test_a_deployment_while_commits_are_on_their_way_to_the_disk(folder: P
             answer = await http.post("/api/query_at_ts", json={"path": "items:names", "args": {}, "ts": ts})
 
             assert answer.json()["value"] == ["a7"]
+
+
+async def test_a_deployment_for_which_there_is_no_space_is_refused_and_the_old_code_goes_on(folder: Path) -> None:
+    storage = MemoryStorage()
+    new = version(folder, fields="size: int = 7", shown='f"{item.name}{item.size}"')
+    async with serve(version(folder), storage) as running, running.client() as client:
+        await client.answered(0, "items:put", name="kept")
+        storage.space = sum(map(storage.size, storage.names()))
+        with pytest.raises(WritesRefused, match="no space left"):
+            await running.database.deploy(new)
+        async with running.http() as http:
+            answer = await http.post("/api/query", json={"path": "items:names", "args": {}})
+        assert answer.json()["value"] == ["kept"]
+
+        storage.space = None
+        await running.database.deploy(new)
+        async with running.http() as http:
+            answer = await http.post("/api/query", json={"path": "items:names", "args": {}})
+        assert answer.json()["value"] == ["kept7"]
 
 
 async def test_a_deployment_that_the_disk_refuses_stops_the_server_and_loses_nothing_durable(folder: Path) -> None:
