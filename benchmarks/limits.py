@@ -9,7 +9,7 @@ from time import perf_counter
 from attrs import Factory, define
 from relive.log.storage import FolderStorage
 
-from .figures import MS, RATE, Limit, Measurement
+from .figures import MS, RATE, SECONDS, Limit, Measurement
 from .processes import Processes
 from .settings import Settings
 
@@ -18,7 +18,8 @@ APPENDS_MIN = 20
 PUSH_BYTES = 13_000
 """About as long as an update of 50 messages."""
 FILE = "appends"
-PUSH = "push-"
+PUSH, READ = "push-", "read-"
+READS = 5
 CLIENTS = (1, 16, 64)
 
 
@@ -52,6 +53,8 @@ class Limits:
             self.measure_echo(int(argument.partition(" ")[0]))
         elif kind == "push":
             self.measure_push(int(argument))
+        elif kind == "read":
+            self.measure_read(int(argument))
         else:
             self.measure_fsync()
 
@@ -85,9 +88,22 @@ class Limits:
         self.measured[FSYNC_TIME] = median(took) * 1e3
         storage.unlock()
 
+    def measure_read(self, size: int) -> None:
+        """Bytes that were written a moment ago, so that memory is measured and not the disk."""
+        path = self.processes.new_folder() / FILE
+        path.write_bytes(b"x" * size)
+        took = []
+        for _ in range(READS):
+            before = perf_counter()
+            path.read_bytes()
+            took.append(perf_counter() - before)
+        self.measured[read_time(size)] = median(took)
+        path.unlink()
+
     def measurements(self) -> Iterator[Measurement]:
         for name, value in self.measured.items():
-            yield Measurement("limits", name, value, MS if name.endswith("p50") else RATE)
+            unit = SECONDS if name.startswith(READ) else MS if name.endswith("p50") else RATE
+            yield Measurement("limits", name, value, unit)
 
 
 def echo_rate(clients: int) -> str:
@@ -100,6 +116,10 @@ def echo_time(clients: int) -> str:
 
 def push_rate(message_bytes: int) -> str:
     return f"{PUSH}{message_bytes}"
+
+
+def read_time(size: int) -> str:
+    return f"{READ}{size}"
 
 
 FSYNC_RATE, FSYNC_TIME = "fsync", "fsync p50"

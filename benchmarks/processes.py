@@ -65,7 +65,8 @@ class Server:
         while True:
             try:
                 link, _ = connected(self.port)
-            except ConnectionRefusedError:
+            except ConnectionError:
+                # Refused; or reset, when the server had only looked whether it could have the port.
                 self.wait_a_little()
             else:
                 link.close()
@@ -142,6 +143,16 @@ class Processes:
         finally:
             if process.poll() is None:
                 server.stop()
+
+    def checkpoint(self, data: Path) -> str:
+        """Make a checkpoint of a log that is not served; its file, or nothing if there was nothing to do."""
+        command = [sys.executable, "-m", "relive", "log", "checkpoint", "--json", "--data", str(data)]
+        # Not in the checkout, for the same reason as a server.
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=LOAD_S_MAX, check=False)
+        if done.returncode != 0:
+            raise Failed(f"no checkpoint could be made: {done.stderr}")
+        made: str | None = json.loads(done.stdout)["made"]
+        return made or ""
 
     def load(self, load: str, server: Server, **spec: object) -> dict[str, float]:
         """Run a load against a server, in a process of its own; what it measured."""

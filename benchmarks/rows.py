@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from statistics import median
 
 from attrs import frozen
 
 from .figures import KB, MB, MS, RATE, SECONDS, Aim, Limit, Measurement
-from .limits import CLIENTS, FSYNC_TIME, echo_rate, echo_time, push_rate
+from .limits import CLIENTS, FSYNC_TIME, echo_rate, echo_time, push_rate, read_time
 from .processes import Processes, Server
 from .settings import Settings
 from .wire import LISTED, connected, fill
@@ -111,14 +112,40 @@ def restart(processes: Processes, settings: Settings) -> Iterator[Measurement]:
         yield named("resident, nothing stored", empty / 1024, MB)
         fill(server.port, count, settings.documents // count)
         yield named(f"resident after writing {documents}", server.resident_kib() / 1024, MB)
+    log = data / "log"
+    without, full = restarted(processes, settings, data)
+    yield named(f"first answer, {documents}", without, SECONDS, reading(size_of(log)), note=f"log {megabytes(log)}")
+    checkpoint = processes.checkpoint(data)
+    start = [path for path in log.iterdir() if path.name > checkpoint] if checkpoint else list(log.iterdir())
+    read = sum(path.stat().st_size for path in start) + (size_of(log / checkpoint) if checkpoint else 0)
+    note = f"checkpoint {megabytes(log / checkpoint)}" if checkpoint else "no segment was full: without one, again"
+    with_one, _ = restarted(processes, settings, data)
+    yield named(f"first answer, {documents}, checkpoint", with_one, SECONDS, reading(read), note=note)
+    yield named(f"resident after a restart, {documents}", full / 1024, MB)
+    yield named("resident per idle subscriber", idle_subscriber_kib(processes, settings), KB)
+
+
+def restarted(processes: Processes, settings: Settings, data: Path) -> tuple[float, int]:
+    """Seconds to the first answer, and resident kibibytes after it."""
     times: list[float] = []
     for _ in range(settings.rounds):
         with processes.relive(data) as server:
             times.append(server.first_answer())
             full = server.resident_kib()
-    yield named(f"first answer, {documents}", median(times), SECONDS)
-    yield named(f"resident after a restart, {documents}", full / 1024, MB)
-    yield named("resident per idle subscriber", idle_subscriber_kib(processes, settings), KB)
+    return median(times), full
+
+
+def reading(size: int) -> Limit:
+    """The time to read so many bytes, rounded, so that the limit has one name in all rounds."""
+    return Limit((read_time(max(round(size / 1e6), 1) * 1_000_000),))
+
+
+def size_of(place: Path) -> int:
+    return sum(path.stat().st_size for path in place.iterdir()) if place.is_dir() else place.stat().st_size
+
+
+def megabytes(place: Path) -> str:
+    return f"{size_of(place) / 1e6:,.1f} {MB}"
 
 
 def idle_subscriber_kib(processes: Processes, settings: Settings) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from .figures import MS, RATE, Figure
+from .figures import MS, RATE, SECONDS, Figure
 
 
 def table(figures: Sequence[Figure]) -> Table:
@@ -46,6 +46,8 @@ def compared(figure: Figure) -> tuple[str, str, str]:
 def amount(value: float, unit: str) -> str:
     if unit == RATE:
         return f"{value:,.0f}/s"
+    if value < 0.01 and unit == SECONDS:
+        return f"{value * 1e3:.2f} {MS}"
     return f"{value:.2f} {unit}" if unit == MS or value < 10 else f"{value:.1f} {unit}"
 
 
