@@ -34,7 +34,7 @@ WARM_UP_MS = 40
 CHAOS_MS_MAX = 400
 CLIENTS_MAX = 4
 OPERATIONS_MAX = 24
-FAULTS_MAX = 8
+FAULTS_MAX = 14
 
 
 def generate(seed: int, kinds: Iterable[str] = FAULTS, clients_max: int = CLIENTS_MAX) -> Plan:
@@ -42,7 +42,7 @@ def generate(seed: int, kinds: Iterable[str] = FAULTS, clients_max: int = CLIENT
     random = stream(seed, "plan")
     clients = 1 + int(random.random() * clients_max)
     chaos_ms = WARM_UP_MS + int(random.random() * CHAOS_MS_MAX)
-    enabled = sorted(kind for kind in kinds if random.random() < 0.35)
+    enabled = sorted(kind for kind in kinds if random.random() < 0.4)
     faults = [draw_fault(random, enabled, clients, chaos_ms) for _ in range(int(random.random() * FAULTS_MAX))]
     workloads = [name for name in WORKLOADS if random.random() < 0.5] or [random.choice(sorted(WORKLOADS))]
     drawing = Drawing(random)
@@ -66,7 +66,7 @@ def draw_knobs(random: Random) -> Knobs:
     return Knobs(
         latency_ms_max=odd(plain.latency_ms_max, 0, 1, 30),
         sync_ms_max=odd(plain.sync_ms_max, 0, 10, 50),
-        page_bytes=odd(plain.page_bytes, 16, 64, 4096),
+        page_bytes=random.choice((16, 64, 512, 4096)),
         window=odd(plain.window, 1, 2),
         restart_ms=odd(plain.restart_ms, 1, 200),
         reconnect_ms=odd(plain.reconnect_ms, 1, 100),

@@ -1,0 +1,61 @@
+"""The simulator finds bugs: each of these, planted, within a bounded number of seeds; and none without."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from relive.simulations.campaign import search
+from relive.simulations.checkers.verdict import judge
+from relive.simulations.minimise import minimise
+from relive.simulations.plan import FAULTS, from_bytes
+from relive.simulations.report import report, save
+from relive.simulations.run import run
+
+from .planted import BUGS
+
+SEEDS_MAX = 300
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant, kinds = BUGS[name]
+    plant(monkeypatch)
+
+    assert search(range(SEEDS_MAX), kinds=kinds).found
+
+
+def test_a_bug_is_found_by_the_same_seed_again_and_gone_when_it_is_repaired() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        BUGS["who counts is not told"][0](patch)
+        first, again = (search(range(SEEDS_MAX)).found[0] for _ in range(2))
+    repaired = judge(run(first.run.plan))
+
+    assert first.violations == again.violations
+    assert first.run.text() == again.run.text()
+    assert not repaired.violations
+
+
+def test_a_plan_is_made_smaller_and_its_file_fails_in_the_same_way(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        BUGS["who counts is not told"][0](patch)
+        found = search(range(SEEDS_MAX)).found[0]
+        smallest = minimise(found, runs_max=150)
+        file = save(smallest, tmp_path)
+        again = judge(run(from_bytes(file.read_bytes())))
+        text = report(again, file, found)
+
+    assert smallest.run.plan.operations <= 3
+    assert smallest.run.plan.faults == ()
+    assert again.violations[0].kind == found.violations[0].kind == "subscriptions: what is shown is true"
+    assert f"--replay {file}" in text
+    assert "<==" in text
+    assert f"FAIL  seed {found.run.plan.seed}" in text
+
+
+def test_what_ships_passes_and_everything_is_reached() -> None:
+    campaign = search(range(250), kinds=FAULTS)
+
+    assert [verdict.violations for verdict in campaign.found] == []
+    assert campaign.cold() == ()
+    assert campaign.seeds == 250
