@@ -115,6 +115,9 @@ class Functions:
         body = await self.body(request)
         if body.ts is None:
             raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", "`ts` is missing: ask /api/query_ts for one")
+        if body.ts > self.database.runtime.tail.head_ts:
+            problem = "`ts` is of a moment that has not come yet: ask /api/query_ts for one"
+            raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", problem)
         overlay, lsn = self.database.past(body.ts)
         evaluated = self.database.executor.query(body.call, overlay, lsn)
         return await self.queried(evaluated.result, evaluated.lsn, body)

@@ -183,6 +183,8 @@ class DatabaseWriter(DatabaseReader):
         if isinstance(document, Document) and table_of(type(document)) != table:
             raise DocumentInvalid(table, f"a {type(document).__name__} cannot replace it")
         value = self._fields(codec, document)
+        if value.get("_id", id) != id:
+            raise DocumentInvalid(table, f"it is the document {value['_id']!r}, and cannot replace {id!r}")
         replaced: D = self._store(codec, old, value, stamps_of(codec, document, document))
         return replaced
 

@@ -486,3 +486,20 @@ def test_a_name_of_a_field_has_a_limit_without_a_class_too() -> None:
 
     with pytest.raises(DocumentInvalid, match="a field's name has 65 characters; 64 are allowed"):
         bench.write(insert)
+
+
+def test_a_document_of_another_id_cannot_replace_one() -> None:
+    bench = bench_of(Rack)
+
+    async def two(ctx: MutationCtx) -> list[Any]:
+        return [await ctx.db.insert("loose", {"n": n}) for n in range(2)]
+
+    async def swap(ctx: MutationCtx) -> None:
+        database: Any = ctx.db
+        other = await database.get(ids_[1])
+        with pytest.raises(DocumentInvalid, match="cannot replace"):
+            await database.replace(ids_[0], other)
+        await database.replace(ids_[0], await database.get(ids_[0]))
+
+    ids_ = bench.write(two)
+    bench.write(swap)

@@ -553,3 +553,11 @@ async def test_json_answers_are_json(running: Running) -> None:
 
     assert answer.headers["content-type"] == "application/json"
     assert json.loads(answer.content)["value"] == "é\u2028\U0001f600"
+
+
+async def test_a_moment_that_has_not_come_yet_cannot_be_read(running: Running) -> None:
+    body = {"path": "counters:get", "args": {"name": "a"}, "ts": "/////////38="}
+    async with running.http() as http:
+        answer = await http.post("/api/query_at_ts", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "BadQueryArgs")
