@@ -8,7 +8,7 @@ Invariant: with a checkpoint, whichever it is, recovery ends in the very state t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Final
@@ -26,6 +26,8 @@ from .recovery import Recovery
 from .requests import Session
 
 DOCUMENTS_PER_PART: Final = 2_000
+DOCUMENT_BYTES_PER_PART: Final = 4 * 2**20
+"""About: a part ends with the document that goes beyond."""
 SESSIONS_PER_PART: Final = 100
 KEPT: Final = 2
 """Checkpoints that are kept: the newest, and the one before in case that the newest is damaged."""
@@ -39,13 +41,26 @@ def parts_of(recovery: Recovery) -> Iterator[bytes]:
     yield cbor2.dumps(["deployment", recovery.code, recovery.deployment])
     for table, bodies in recovery.newest.bodies.items():
         yield cbor2.dumps(["table", table])
-        documents = iter(bodies.items())
-        while some := list(islice(documents, DOCUMENTS_PER_PART)):
-            yield cbor2.dumps(["documents", table, [[id, body, lsn] for id, (body, lsn) in some]])
+        for documents in groups(bodies):
+            yield cbor2.dumps(["documents", table, documents])
     sessions = iter(recovery.requests.sessions.items())
     while group := list(islice(sessions, SESSIONS_PER_PART)):
         rows = [[id, session.last_ts, list(session.committed.items())] for id, session in group]
         yield cbor2.dumps(["sessions", rows])
+
+
+def groups(bodies: Mapping[str, tuple[bytes, LSN]]) -> Iterator[list[tuple[str, bytes, LSN]]]:
+    """Documents in their order, a moderate number of bytes in each group."""
+    group: list[tuple[str, bytes, LSN]] = []
+    size = 0
+    for id, (body, lsn) in bodies.items():
+        group.append((id, body, lsn))
+        size += len(body)
+        if len(group) == DOCUMENTS_PER_PART or size >= DOCUMENT_BYTES_PER_PART:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
 
 
 def load(file: CheckpointFile) -> Recovery:
@@ -78,8 +93,8 @@ def load_newest(storage: Storage, on_bad: OnBad) -> tuple[Recovery, Checkpoint |
             return load(file), file.checkpoint
         except Malformed as error:
             on_bad(name, error.problem)
-        except FileNotFoundError:
-            on_bad(name, "it was removed meanwhile")
+        except OSError as error:
+            on_bad(name, f"it cannot be read: {error.strerror or error}")
     return Recovery(), None
 
 
@@ -123,6 +138,8 @@ class CheckpointCheck:
                 check.files[file.checkpoint.lsn] = file
             except Malformed as error:
                 on_bad(name, error.problem)
+            except OSError as error:
+                on_bad(name, f"it cannot be read: {error.strerror or error}")
         return check
 
     def apply(self, entry: Entry) -> None:

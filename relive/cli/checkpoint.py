@@ -66,14 +66,22 @@ def bad_checkpoint(file: str, problem: str) -> None:
 async def make_checkpoints(data: Path) -> None:
     """Beside a server, until cancelled: a checkpoint whenever the log has grown by a segment."""
     while True:
-        if has_new_segments(FolderStorage(data / LOG)):
-            command = [sys.executable, "-m", "relive", "log", "checkpoint", "--data", str(data)]
-            done = await trio.run_process(
-                command, check=False, stdin=subprocess.DEVNULL, capture_stdout=True, capture_stderr=True
-            )
-            if done.returncode:
-                logger.warning("no checkpoint could be made: %s", done.stderr.decode(errors="replace").strip())
+        try:
+            problem = await make_checkpoint(data) if has_new_segments(FolderStorage(data / LOG)) else ""
+        except OSError as error:  # Whatever it is, the server does without.
+            problem = str(error)
+        if problem:
+            logger.warning("no checkpoint could be made: %s", problem)
         await trio.sleep(LOOK_EVERY_S)
+
+
+async def make_checkpoint(data: Path) -> str:
+    """In a process of its own; what went wrong, or nothing."""
+    command = [sys.executable, "-m", "relive", "log", "checkpoint", "--data", str(data)]
+    done = await trio.run_process(
+        command, check=False, stdin=subprocess.DEVNULL, capture_stdout=True, capture_stderr=True
+    )
+    return done.stderr.decode(errors="replace").strip() if done.returncode else ""
 
 
 def has_new_segments(storage: Storage) -> bool:

@@ -189,6 +189,37 @@ def test_a_crash_while_folding_changes_nothing_that_a_start_finds() -> None:
     assert whole > 0
 
 
+def test_large_documents_are_spread_over_parts_of_a_moderate_size() -> None:
+    recovery = Recovery()
+    recovery.newest.bodies["notes"] = {f"id{number}": (bytes(2**20), LSN(1)) for number in range(11)}
+    recovery.newest.bodies["small"] = {f"id{number}": (b"", LSN(1)) for number in range(4_500)}
+    sizes = [len(part) for part in parts_of(recovery)]
+
+    assert sum(size > 2**20 for size in sizes) == 3
+    assert max(sizes) < 5 * 2**20
+    assert len(sizes) == 1 + 2 + 3 + 3
+
+
+def test_a_checkpoint_that_cannot_be_read_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = grown()
+    older, newer = checkpoint_names(storage)
+    read = MemoryStorage.read
+
+    def failing(self: MemoryStorage, name: str, offset: int, length: int) -> bytes:
+        if name == newer:
+            raise OSError(5, "input/output error", name)
+        return read(self, name, offset, length)
+
+    monkeypatch.setattr(MemoryStorage, "read", failing)
+    bad: dict[str, str] = {}
+    _, checkpoint = load_newest(storage, bad.__setitem__)
+
+    assert bad == {newer: "it cannot be read: input/output error"}
+    assert checkpoint is not None
+    assert checkpoint.name == older
+    assert CheckpointCheck.of(storage, bad.__setitem__).files.keys() == {checkpoint.lsn}
+
+
 def test_a_full_disk_keeps_what_there_is() -> None:
     storage = grown()
     names = storage.names()

@@ -106,5 +106,27 @@ async def test_a_server_has_checkpoints_made_beside_it(data: Path) -> None:
     assert checkpoint.has_new_segments(storage)
 
 
+async def test_a_server_goes_on_if_no_checkpoint_can_be_made(
+    data: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def looked(data: Path) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(checkpoint.make_checkpoints, data)
+            while not caplog.text:  # noqa: ASYNC110 - nobody tells when something is logged
+                await trio.sleep(0.02)
+            nursery.cancel_scope.cancel()
+
+    flip(data / "log" / segment_names(FolderStorage(data / "log"))[0], 200)
+    await looked(data)
+    assert "no checkpoint could be made" in caplog.text
+    assert "the log is damaged" in caplog.text
+
+    caplog.clear()
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    await looked(data)
+    assert "No such file or directory: '/nowhere/python'" in caplog.text
+    assert checkpoint_names(FolderStorage(data / "log")) == ()
+
+
 def test_a_log_without_sealed_segments_needs_no_checkpoint(tmp_path: Path) -> None:
     assert not checkpoint.has_new_segments(FolderStorage(tmp_path / "absent"))
