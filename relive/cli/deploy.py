@@ -43,7 +43,9 @@ def deploy(app: Path, dry_run: bool, target: Target, as_json: bool) -> None:
     ended = followed(target, loaded, dry_run)
     if as_json:
         print_json(ended)
-    else:
+    if ended["state"] == "failed":
+        raise (DeployRefused if ended["code"] in REFUSED else DeployFailed)(ended["code"], ended["message"])
+    if not as_json:
         for line in text_of(loaded, ended):
             click.echo(line)
 
@@ -51,7 +53,7 @@ def deploy(app: Path, dry_run: bool, target: Target, as_json: bool) -> None:
 def followed(target: Target, app: App, dry_run: bool) -> Tree:
     """Deploy, and wait for the end; what the server says of it, all states in one.
 
-    Raises DeployRefused, DeployFailed, ServerUnreachable, RequestRefused.
+    Raises DeployFailed if it is not known, ServerUnreachable, RequestRefused.
     """
     source = {name: text.decode() for name, text in app.bundle.source.items()}
     wanted = {"app": app.name, "source": source, "dryRun": dry_run}
@@ -66,13 +68,13 @@ def followed(target: Target, app: App, dry_run: bool) -> Tree:
             if not said:
                 raise
             raise DeployFailed("ConnectionLost", LOST.format(target.url)) from error
-    if said.get("state") == "failed":
-        raise (DeployRefused if said["code"] in REFUSED else DeployFailed)(said["code"], said["message"])
-    if said.get("state") not in ("validated", "active") or (said["state"] == "validated" and not dry_run):
+    if said.get("state") not in ("validated", "active", "failed") or (said["state"] == "validated" and not dry_run):
         raise DeployFailed("ConnectionLost", LOST.format(target.url))
     if said.get("total") is None:
         said.pop("total", None)  # There was nothing to check.
-    return {"app": app.name, "code": app.code.hex(), "dryRun": dry_run} | said
+    about = {"app": app.name, "dryRun": dry_run} | said
+    # The code of a failure says which it is, and not what runs.
+    return about if said["state"] == "failed" else {"app": app.name, "code": app.code.hex()} | about
 
 
 def text_of(app: App, ended: Tree) -> Iterator[str]:

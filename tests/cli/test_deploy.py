@@ -110,6 +110,10 @@ def test_an_app_that_cannot_be_deployed_is_refused_with_its_place(
         assert (unfit.returncode, unfit.stdout) == (4, "")
         assert "relive: nothing was deployed: 1 stored document(s) do not fit the schema" in unfit.stderr
         assert "Expected `int`, got `str` (at $.text)" in unfit.stderr
+    unfit = relive("deploy", app, "--json")
+    said = json.loads(unfit.stdout)
+    assert (unfit.returncode, said["state"], said["code"], said["count"]) == (4, "failed", "SchemaMismatch", 1)
+    assert said["offenders"][0].endswith("Expected `int`, got `str` (at $.text)")
     assert relive("run", "notes:all").stdout == '["one"]\n'
 
 
