@@ -1,6 +1,7 @@
 """What proves it: one seed decides everything.
 
-driver         runs a trio program so that its plan decides everything; the one place that knows trio's private names
+app            the app that is run
+driver         runs a trio program so that its plan decides everything; it alone knows trio's private names
 schedule       who runs next: policies, and their choices as numbers
 randomness     one stream for each thing that needs some
 plan           operations, faults, knobs and schedule of a run, as data
@@ -20,5 +21,6 @@ checkers       what must be true of every run
 campaign       many seeds, one after another
 minimise       a smaller plan that fails in the same way
 report         a failure for people
+__main__       the command line
 errors         what can go wrong with a simulation itself
 """

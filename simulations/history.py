@@ -30,7 +30,9 @@ class History:
     """Where the log is not what the model makes of it."""
     by_request: dict[tuple[bytes, int], list[Entry]] = Factory(dict[tuple[bytes, int], list[Entry]])
     floors: list[int] = Factory(list[int])
-    """Before each event: the latest time that anybody had been told of a commit."""
+    """Before each event: the time of the newest entry that anybody had been told of.
+
+    An answer may be of a time between two entries, and says no more than the one before it."""
     durable: list[int] = Factory(list[int])
     """Before each event: the newest entry that had been written."""
 
@@ -100,7 +102,7 @@ def note_events(history: History) -> None:
         history.floors.append(floor)
         history.durable.append(durable)
         if isinstance(event, Answered) and event.ts is not None:
-            floor = max(floor, event.ts)
+            floor = max(floor, history.times[min(history.lsn_at(event.ts), durable, len(history.times) - 1)])
         elif isinstance(event, Wrote | Started):
             # What was recovered has been made durable, too.
             durable = event.lsn

@@ -27,21 +27,21 @@ from .trace import (
     Wrote,
 )
 
-COLUMN = 38
+SERVER = -1
+COLUMN = 40
 """Characters of a column."""
 ROWS_MAX = 120
 """Before and after the moment of the violation together."""
-VIOLATIONS_MAX = 5
 
 
 def report(verdict: Verdict, plan_file: Path, first: Verdict | None = None) -> str:
     """``first`` is the run that was found, if ``verdict`` is that of a smaller plan."""
     plan = verdict.run.plan
     lines = [f"FAIL  seed {plan.seed}"]
-    for violation in verdict.violations[:VIOLATIONS_MAX]:
-        lines += [f"  {violation.kind}", f"    {violation.problem}"]
-    if len(verdict.violations) > VIOLATIONS_MAX:
-        lines.append(f"  and {len(verdict.violations) - VIOLATIONS_MAX} more")
+    firsts = {violation.kind: violation for violation in reversed(verdict.violations)}
+    for kind, violation in reversed(firsts.items()):
+        lines += [f"  {kind}", f"    {violation.problem}"]
+    lines.append(f"  {len(verdict.violations)} in all, {len(firsts)} of them of different kinds")
     sizes = f"{len([each for each in plan.clients if each])} clients, {plan.operations} operations"
     lines.append(f"plan: {sizes}, {len(plan.faults)} faults, schedule {plan.policy}")
     if first is not None:
@@ -61,26 +61,27 @@ def save(verdict: Verdict, folder: Path) -> Path:
 
 def timeline(verdict: Verdict) -> list[str]:
     """One line for each event, in the column of whom it happened to; ``<==`` where a violation shows."""
-    trace = verdict.run.trace
+    events = verdict.run.trace.events
     wrong = {violation.event for violation in verdict.violations if violation.event is not None}
-    middle = min(wrong, default=len(trace.events))
-    start = max(0, middle - ROWS_MAX * 2 // 3)
-    clients = 1 + max((of(event) for _, event in trace.events), default=0)
-    titles = ["ms".rjust(12), *(f"client {number}".ljust(COLUMN) for number in range(clients)), "server and disk"]
-    lines = ["  ".join(titles)]
-    for position in range(start, min(len(trace.events), start + ROWS_MAX)):
-        at_ns, event = trace.events[position]
-        cells = [""] * (clients + 1)
-        cells[of(event)] = shorten(words(event), COLUMN, placeholder="...") if of(event) >= 0 else words(event)
-        mark = "  <==" if position in wrong else ""
-        text = "  ".join([f"{at_ns / 1e6:12.3f}", *(cell.ljust(COLUMN) for cell in cells)])
-        lines.append(text.rstrip() + mark)
+    columns = [SERVER, *sorted({of(event) for _, event in events if isinstance(event, Asked | Subscribed)})]
+    lines = [row("ms", [f"client {each}" if each != SERVER else "server and disk" for each in columns])]
+    start = max(0, min(wrong, default=len(events)) - ROWS_MAX * 2 // 3)
+    for position in range(start, min(len(events), start + ROWS_MAX)):
+        at_ns, event = events[position]
+        if of(event) in columns:
+            cells = [words(event) if each == of(event) else "" for each in columns]
+            lines.append(row(f"{at_ns / 1e6:.3f}", cells) + ("  <==" if position in wrong else ""))
     return lines
 
 
+def row(time: str, cells: list[str]) -> str:
+    texts = [shorten(cell, COLUMN, placeholder="...").ljust(COLUMN) for cell in cells]
+    return "  ".join([time.rjust(12), *texts]).rstrip()
+
+
 def of(event: Event) -> int:
-    """The client that it happened to; -1 for the server."""
-    client = getattr(event, "client", -1)
+    """The client that it happened to, or `SERVER`."""
+    client = getattr(event, "client", SERVER)
     assert isinstance(client, int)
     return client
 

@@ -37,7 +37,7 @@ from .plan import (
     Operation,
     Plan,
 )
-from .process import CRASHED, DISK, KILLED, STOPPED, Process
+from .process import CRASHED, DISK, FAILED, KILLED, STOPPED, Process
 from .randomness import stream
 from .trace import Ended, Faulted, Phase, Stuck, Trace
 
@@ -180,7 +180,7 @@ class World:
             how = await process.run()
             if how == CRASHED and process.how != CRASHED:
                 self.crash(HALF)  # In the middle of a write.
-            elif how.startswith(DISK):
+            elif how.startswith((DISK, FAILED)):
                 self.leave(process)
             self.process = None
             self.trace.add(Ended(process.number, how))
