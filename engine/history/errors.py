@@ -1,10 +1,13 @@
 """What the log cannot tell.
 
 ReliveError
-└── NoHistory    no entry wrote the document: check table and id
+├── NoHistory        no entry wrote the document: check table and id
+└── BeforeHistory    there was nothing yet: name a later time
 """
 
 from __future__ import annotations
+
+import datetime as dt
 
 from attrs import define
 
@@ -22,3 +25,22 @@ class NoHistory(ReliveError):
     def __str__(self) -> str:
         name = f"{self.table}/{self.id}" if self.table else self.id
         return f"no entry of the log wrote {name}: check the table and the id, as `relive log show` tells them"
+
+
+@define(auto_exc=True)
+class BeforeHistory(ReliveError):
+    """There was no entry at that time.  Name a later one."""
+
+    ts: int
+    """Nanoseconds since the Unix epoch, as the other."""
+    first: int | None
+    """Time of the first entry; None if there is none at all."""
+
+    def __str__(self) -> str:
+        if self.first is None:
+            return "the log has no entries yet: there is no past to look at"
+        return f"there was nothing at {text_of(self.ts)}: the first entry was made at {text_of(self.first)}"
+
+
+def text_of(ts: int) -> str:
+    return f"{dt.datetime.fromtimestamp(ts // 1_000_000_000, dt.UTC):%Y-%m-%d %H:%M:%S} UTC"

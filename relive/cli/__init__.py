@@ -27,6 +27,10 @@ blame        every change of a document, and why
 checkpoint   `relive log checkpoint`, and how a server has it done
 log_files    reads a log beside its writer
 statistics_text  how much a log holds, for people and for programs
+past         `relive run --at`
+why          `relive why`
+replay       `relive replay`
+moments      an LSN or a time, as people write them
 replaying    running functions again from the log
 replay_text  how entries came out when they were run again
 entry_text   entries for people and for programs

@@ -16,7 +16,7 @@ import click
 from attrs import define
 
 from ..engine.errors import AppInvalid, DataFolderInvalid, SchemaMismatch
-from ..engine.history.errors import NoHistory
+from ..engine.history.errors import BeforeHistory, NoHistory
 from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
@@ -44,6 +44,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (NoLog, USAGE),
     (NoSuchEntry, USAGE),
     (NoHistory, USAGE),
+    (BeforeHistory, USAGE),
 )
 HELP = """\
 relive: a reactive backend in Python, with a log of every change.
@@ -74,6 +75,8 @@ COMMANDS = {
     "resume": "pause:resume",
     "log": "log:log",
     "blame": "blame:blame",
+    "why": "why:why",
+    "replay": "replay:replay",
     "admin-key": "admin_key:admin_key",
 }
 """Where each is: module and name."""

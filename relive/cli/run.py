@@ -14,10 +14,12 @@ from attrs import field, frozen
 from ..engine.data_folder import DataFolder
 from ..engine.errors import DataFolderInvalid
 from ..engine.version import ENGINE_VERSION
+from ..log.entry import LSN
 from ..protocol import json, paths
 from ..protocol.errors import InvalidPath, InvalidValue
 from ..protocol.paths import FunctionPath
 from .errors import CallFailed, RequestRefused, ServerUnreachable
+from .moments import Time, check_moment
 from .options import HOST, PORT, data_option, json_option, traceback_option
 from .output import readable
 
@@ -56,22 +58,49 @@ def check_url(context: click.Context, parameter: click.Parameter, url: str | Non
     help=f"The server. [default: the one of the data folder, or http://{HOST}:{PORT}]",
 )
 @click.option("--watch", is_flag=True, help="Stay, and show every new result of a query.")
+@click.option(
+    "--at",
+    default=None,
+    callback=check_moment,
+    metavar="LSN|TIME",
+    help="Run a query as of then, from the data folder.",
+)
+@click.option(
+    "--code", type=click.Choice(("then", "now")), default=None, help="With --at: whose code runs. [default: then]"
+)
 @json_option
 @traceback_option
 @click.pass_context
 def run(
-    context: click.Context, function: str, arguments: str, data: Path, url: str | None, watch: bool, as_json: bool
+    context: click.Context,
+    function: str,
+    arguments: str,
+    data: Path,
+    url: str | None,
+    watch: bool,
+    at: LSN | Time | None,
+    code: str | None,
+    as_json: bool,
 ) -> int:
     """Call FUNCTION, as module:name, with ARGUMENTS, a JSON object.
 
     \b
     relive run tasks:add '{"title": "Try relive"}'
     relive run tasks:unfinished --watch
+    relive run tasks:unfinished --at 2026-09-20T14:03:00Z
 
     With the admin key of the data folder internal functions can be called too. The key is sent to
     another --url only if --data is given as well.
     """
     path, tree = path_of(function), arguments_of(arguments)
+    if at is not None:
+        if watch or url is not None:
+            raise click.UsageError("--at reads the data folder: it goes with neither --watch nor --url")
+        from .past import run_at  # Much to import.
+
+        return run_at(data, path, tree, at, code or "then", as_json)
+    if code is not None:
+        raise click.UsageError("--code belongs to --at")
     is_data_given = context.get_parameter_source("data") is not click.core.ParameterSource.DEFAULT
     target = target_of(data, is_data_given, url)
     if watch:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import click
 import pytest
 from relive.engine.history.reexecution import Difference, Verification
 from relive.log.entry import LSN
 
+from relive.cli.moments import Time, check_moment
 from relive.cli.replay_text import verification_lines
 from relive.cli.statistics_text import size_text
 
-from .conftest import Relive, Serve
+from .conftest import Done, Relive, Serve
 
 
 def test_the_log_is_counted(app: Path, serve: Serve, relive: Relive) -> None:
@@ -178,3 +180,69 @@ def test_a_difference_is_shown() -> None:
         "  again     [LOG] 'one'",
         "`relive log show --entry 7` shows all of it",
     ]
+
+
+def test_a_query_is_asked_about_the_past(worked: str, app: Path, relive: Relive, relive_process: Relive) -> None:
+    def at(moment: str, *options: str, function: str = "notes:all") -> Done:
+        return relive_process("run", function, "--at", moment, *options)
+
+    assert at("2").stdout == '["one"]\n'
+    assert at("3").stdout == '["two"]\n'
+    assert json.loads(at("5", "--json").stdout) == {"status": "success", "value": [], "logLines": []}
+    time = json.loads(relive("log", "show", "--from", "3", "--limit", "1", "--json").stdout)["time"]
+    assert at(time).stdout == '["two"]\n'
+
+    too_early = at("2001-01-01")
+    assert too_early.returncode == 2
+    assert "there was nothing at 2001-01-01 00:00:00 UTC" in too_early.stderr
+    assert at("99").returncode == 2
+    wrong = at("3", function="notes:clear")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert worked
+
+
+def test_options_of_the_past_are_checked(app: Path, relive: Relive) -> None:
+    refused = relive("run", "notes:all", "--at", "yesterday")
+    assert refused.returncode == 2
+    assert "write an LSN, or a time" in refused.stderr
+    assert relive("run", "notes:all", "--code", "now").returncode == 2
+    assert relive("run", "notes:all", "--at", "3", "--watch").returncode == 2
+
+
+def test_a_query_says_who_changed_what_it_reads(worked: str, relive_process: Relive) -> None:
+    lines = relive_process("why", "notes:all").stdout.splitlines()
+    assert lines[0].startswith("as of entry 5, ")
+    assert lines[1:3] == ["says []", "reads notes.by_creation_time from the start to the end"]
+    assert lines[3].startswith("  changed last by entry 5, ")
+    assert "notes:clear, for" in lines[3]
+
+    said = json.loads(relive_process("why", "notes:all", "--at", "4", "--json").stdout)
+    assert (said["lsn"], said["value"]) == (4, ["two"])
+    assert [(read["index"], read["changedBy"]["lsn"]) for read in said["reads"]] == [("notes.by_creation_time", 3)]
+    assert worked
+
+
+@pytest.mark.usefixtures("worked")
+def test_the_state_is_rebuilt_in_both_ways(relive_process: Relive) -> None:
+    done = relive_process("replay")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("after entry 5, ")
+    assert ["notes", "0", "0", "the", "same"] in [line.split() for line in done.stdout.splitlines()]
+    said = json.loads(relive_process("replay", "--json").stdout)
+    assert (said["ok"], said["lsn"]) == (True, 5)
+    assert {each["table"]: each["documents"] for each in said["tables"]}["_environment_variables"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("12", LSN(12)),
+        ("1970-01-02", Time(86_400 * 10**9)),
+        ("1970-01-01T00:00:01.5Z", Time(1_500_000_000)),
+        ("1970-01-01 00:00:01.000000007", Time(1_000_000_007)),
+        ("1970-01-01T01:00:00+01:00", Time(0)),
+    ],
+)
+def test_a_moment_is_an_lsn_or_a_time(text: str, moment: LSN | Time) -> None:
+    context = click.Context(click.Command("run"))
+    assert check_moment(context, click.Option(["--at"]), text) == moment

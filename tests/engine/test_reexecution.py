@@ -8,11 +8,16 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from relive.actors.table import Table
 from relive.engine.application.app import App, load_bundle
 from relive.engine.application.bundle import bundle_of
 from relive.engine.data.catalog import Catalog
+from relive.engine.errors import FunctionNotFound, WrongKind
 from relive.engine.execution.calls import Call, Request
 from relive.engine.execution.executor import Executor
+from relive.engine.history.comparison import compare_states, difference
+from relive.engine.history.errors import BeforeHistory
+from relive.engine.history.past_query import ask, causes, lsn_at
 from relive.engine.history.reexecution import Difference, Verification, verify_again
 from relive.engine.history.replica import Replica
 from relive.log.entry import LSN, Entry, Write
@@ -58,6 +63,18 @@ async def rename(ctx: MutationCtx, name: str, other: str) -> int:
 @migration(Item, batch=2)
 async def zero(ctx: MutationCtx, item: Item) -> None:
     await ctx.db.patch(item.id, count=0)
+"""
+
+LISTING = """
+from relive import QueryCtx, query
+
+@query
+async def names(ctx: QueryCtx) -> list[str]:
+    return [item.name for item in await ctx.db.query(Item).collect()]
+
+@query
+async def broken(ctx: QueryCtx) -> float:
+    return 1 / 0
 """
 
 
@@ -229,3 +246,78 @@ def test_nobody_writes_to_a_log_by_verifying_it(bench: Bench) -> None:
 
     assert list(bench.database.log.reader.encoded(LSN(1))) == before
     assert all(isinstance(write, Write) for write in bench.entry().writes)
+
+
+def test_both_ways_to_a_state_lead_to_the_same(bench: Bench) -> None:
+    worked(bench)
+    bench.flush()
+    bench.deploy(items_app(ITEMS.replace("adding", "another adds")))
+    value_of(bench.mutate("items:add", name="d"))
+    bench.flush()
+
+    tables = compare_states(bench.database.log.reader, SECRET, bench.database.runtime.tail.head)
+    assert {each.table: (each.documents, each.problem) for each in tables} == {
+        "_tables": (1, ""),
+        "items": (3, ""),
+    }
+    (items,) = (each for each in tables if each.table == "items")
+    assert items.keys == 6
+
+
+def test_a_state_that_differs_is_told(bench: Bench) -> None:
+    worked(bench)
+    bench.flush()
+    reader, head = bench.database.log.reader, bench.database.runtime.tail.head
+
+    def problem_after(spoil: Callable[[Table], None]) -> str:
+        one, other = (Replica.at(reader, SECRET, head) for _ in range(2))
+        spoil(one.tables.table("items"))
+        return difference(one.tables.table("items"), other.tables.table("items"), one.codecs["items"])
+
+    def forget_key(table: Table) -> None:
+        table.indexes["by_name"].entries.popitem()
+
+    def forget_document(table: Table) -> None:
+        table.versions.popitem()
+
+    def age(table: Table) -> None:
+        next(iter(table.versions.values())).lsn = LSN(1)
+
+    assert problem_after(lambda table: None) == ""
+    assert problem_after(forget_key) == "the index by_name has other keys after a start"
+    assert problem_after(forget_document).endswith("is there after a start only")
+    assert "is of entry 1, and after a start of entry" in problem_after(age)
+
+
+def test_the_newest_entry_of_a_time(bench: Bench) -> None:
+    worked(bench)
+    bench.flush()
+    reader, last = bench.database.log.reader, bench.database.runtime.tail.head
+
+    for entry in reader.entries(LSN(1)):
+        assert lsn_at(reader, entry.ts, last) == entry.lsn
+        assert entry.lsn == 1 or lsn_at(reader, entry.ts - 1, last) == entry.lsn - 1
+    with pytest.raises(BeforeHistory):
+        lsn_at(reader, reader.entry(LSN(1)).ts - 1, last)
+    with pytest.raises(BeforeHistory):
+        lsn_at(reader, 0, LSN(0))
+
+
+def test_the_past_is_asked_with_the_code_of_then_or_now(bench: Bench) -> None:
+    worked(bench)
+    bench.flush()
+    now = items_app(ITEMS + LISTING)
+    bench.deploy(now)
+    bench.flush()
+    reader = bench.database.log.reader
+
+    asked = ask(Replica.at(reader, SECRET, LSN(3), now), "items:names", {}, 5)
+    assert (asked.value, asked.problem) == (b'["a","b"]', "")
+    assert [str(read.index) for read in asked.reads] == ["items.by_creation_time"]
+    assert [read.changed_by.lsn for read in causes(reader, SECRET, asked.reads, LSN(3)) if read.changed_by] == [3]
+    assert ask(Replica.at(reader, SECRET, LSN(5), now), "items:names", {}, 5).value == b'["c","b"]'
+    with pytest.raises(FunctionNotFound):
+        ask(Replica.at(reader, SECRET, LSN(5)), "items:names", {}, 5)
+    with pytest.raises(WrongKind):
+        ask(Replica.at(reader, SECRET, LSN(5)), "items:add", {"name": "x"}, 5)
+    assert "ZeroDivisionError" in ask(Replica.at(reader, SECRET, LSN(5), now), "items:broken", {}, 5).problem
