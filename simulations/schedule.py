@@ -4,7 +4,7 @@
     fifo     in the order in which the tasks were made: the simplest, for reading
     one      one random task, then again: every interleaving
     pct      random priorities with a few changes: starves tasks
-    replay   as recorded, then fifo
+    replay   as recorded under one or pct, then fifo
 
 Invariant: the same policy and the same batches give the same order, whatever else the process does.
 """
@@ -34,7 +34,7 @@ class Schedule:
     policy: str
     random: Random
     recorded: tuple[int, ...] = ()
-    """For ``replay``: what `choices` was, and then its base policy in `base`."""
+    """For ``replay``: what `choices` was under ``one`` or ``pct``."""
     choices: list[int] = Factory(list[int])
     """Every choice made among several, in order."""
     priorities: dict[int, float] = Factory(dict[int, float])
