@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 from attrs import evolve
-from relive.actors import committer
+from relive.actors import committer, requests
 from relive.actors.gate import Gate
 from relive.actors.recovery import Recovery
 from relive.actors.requests import Requests
@@ -25,7 +25,7 @@ from relive.log import log
 from relive.log.writer import LogWriter
 from relive.protocol.client_session import ClientSession, MutationDone
 from relive.protocol.results import MutationSuccess
-from relive.simulations.plan import CLOCK, CRASH, CRASH_AT_CHANGE, CUT, DISK_FULL, FAULTS, KILL, SYNC_FAILS
+from relive.simulations.plan import CLOCK, CRASH, CRASH_AT_CHANGE, CUT, DISK_FULL, FAULTS, HALF_OPEN, KILL, SYNC_FAILS
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
@@ -242,3 +242,39 @@ def a_client_does_not_wait_to_see_what_it_wrote(patch: Patch) -> None:
         return facts
 
     patch.setattr(ClientSession, "_mutation_response", at_once)
+
+
+@bug(DISK_FULL)
+def what_was_taken_back_is_answered_after_all(patch: Patch) -> None:
+    patch.setattr(Gate, "drop", lambda self: ())
+
+
+@bug(CUT, HALF_OPEN)
+def sessions_are_forgotten_too_soon(patch: Patch) -> None:
+    patch.setattr(requests, "SESSION_AGE_NS_MAX", 0)
+
+
+@bug(CUT, HALF_OPEN)
+def only_the_newest_request_of_a_session_is_remembered(patch: Patch) -> None:
+    patch.setattr(requests, "REQUESTS_PER_SESSION_MAX", 1)
+
+
+@bug()
+def who_watches_is_not_scheduled(patch: Patch) -> None:
+    def mark_stale(self: Any, watcher: Any) -> None:
+        connection, query = watcher
+        connection.stale[query] = None
+
+    patch.setattr(Syncer, "mark_stale", mark_stale)
+
+
+@bug()
+def a_result_is_not_sent_if_the_one_before_was_not_read(patch: Patch) -> None:
+    move = Connection.move_to_head
+
+    def move_to_head(self: Any) -> None:
+        if self.transitions_queued:
+            self.stale.clear()
+        move(self)
+
+    patch.setattr(Connection, "move_to_head", move_to_head)
