@@ -19,7 +19,9 @@ def check(history: History) -> Iterator[Violation]:
         match event:
             case Answered(client, request, ts) if ts is not None:
                 floor = history.floors[asked[client, request][0]]
-                writes = history.entry_of(client, request) is not None
+                # One that wrote nothing may have an entry of its own, made later: see `durability`.
+                entry = history.entry_of(client, request)
+                writes = entry is not None and entry.ts == ts
                 if ts < floor or (writes and ts == floor):
                     problem = f"request {request} of client {client} is of {ts}; {floor} was known when it was made"
                     yield Violation(NAME, "commits follow what was acknowledged", problem, position)
