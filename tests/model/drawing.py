@@ -154,8 +154,8 @@ class Drawing:
             return self.pick(self.known.times)
         if kind == "by_id":
             return self.pick([*self.known.stored, *self.known.gone, *self.known.strangers])
-        if self.chance(6):
-            return self.pick([UNSET, None, *self.schema.palettes["any"]])
+        if self.chance(4):
+            return self.pick([UNSET, None, self.value("any")])
         return self.value(kind)
 
     def condition(self, table: Table) -> Condition:
@@ -275,9 +275,10 @@ class Drawing:
         target = self.pick(self.known.stored)
         table = self.home(target)
         change = Insert(table.name, self.fields(table)) if self.chance(3) else self.change(target)
-        index = self.pick(["", *table.indexes])
-        look = Get(target) if self.chance(4) else Rows(Read(table.name, index=index), self.pick(WAYS), self.count(3, 1))
-        return (change, Call("stale query", (look,)), look) if self.chance(2) else (change, look)
+        read = Read(table.name, index=self.pick(["", *table.indexes]))
+        look = Get(target) if self.chance(4) else Rows(read, self.pick(WAYS), self.count(3, 1))
+        looks: Program = (Call("stale query", (look,)), look) if self.chance(2) else (look,)
+        return (change, *looks, Rows(read, "count"))
 
     def undone(self) -> Program:
         """A call that changes something, and fails; and what comes after it."""
@@ -394,7 +395,8 @@ def queries(draw: st.DrawFn, schema: Schema, known: Known) -> Program:
 def documents(draw: st.DrawFn, schema: Schema, table: Table) -> dict[str, Any]:
     """Fields that fit."""
     drawing = Drawing(draw, schema, Known())
-    return {known.name: drawing.value(known.kind) for known in table.fields}
+    given = [known for known in table.fields if not (known.may_be_missing and drawing.chance(4))]
+    return {known.name: None if known.nullable and drawing.chance(3) else drawing.value(known.kind) for known in given}
 
 
 @st.composite

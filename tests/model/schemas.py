@@ -149,8 +149,8 @@ UNTYPED: Final = (Table("loose"), Table("strange"), Table("odd"))
 
 SEVERAL: Final = st.lists(st.integers(0, 11), min_size=1, max_size=3, unique=True)
 """Which of some things."""
-KIND_NAMES: Final = st.lists(st.sampled_from([*KINDS, "int", "text", "any"]), min_size=2, max_size=4)
-OPTIONS: Final = st.sampled_from(["required", "default", "missing", "missing", "missing or None"])
+KIND_NAMES: Final = st.lists(st.sampled_from([*KINDS, "int", "text", "any", "int64", "place"]), min_size=2, max_size=4)
+OPTIONS: Final = st.sampled_from(["required", "default", "missing", "missing or None", "missing or None"])
 INDEXES: Final = st.lists(SEVERAL, min_size=1, max_size=3)
 
 
