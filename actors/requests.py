@@ -3,6 +3,11 @@
 Derived from the log: an entry carries the session and request that caused it.  A client resends
 what it has not seen confirmed, at most `protocol.limits.MUTATIONS_QUEUED_MAX` requests, so the newest few
 thousand of each session are enough.
+
+A request that wrote nothing is no entry.  Its answer is kept in memory: run again, it might come out
+otherwise, and even write.  After a restart it runs again.
+
+Invariant: an answer that is kept was given as of entries that have not been taken back.
 """
 
 from __future__ import annotations
@@ -18,6 +23,11 @@ SESSION_AGE_NS_MAX = 14 * 86_400 * 1_000_000_000
 """How long a session may be silent before its requests are forgotten: 14 days."""
 
 
+ANSWERS_MAX = 10_000
+"""Answers kept of requests that wrote nothing."""
+ANSWERS_BYTES_MAX = 16 * 1024 * 1024
+
+
 @define(eq=False)
 class Session:
     last_ts: Timestamp
@@ -29,11 +39,27 @@ class Session:
 class Requests:
     sessions: OrderedDict[bytes, Session] = Factory(OrderedDict[bytes, Session])
     """The least recently used first."""
+    answers: OrderedDict[tuple[bytes, int], tuple[object, int]] = Factory(OrderedDict)
+    """By session and request, the oldest first: the answer, and its size in bytes."""
+    answers_bytes: int = 0
 
     def find(self, session: bytes, request: int) -> LSN | None:
         """The entry that this request was committed as, or None."""
         known = self.sessions.get(session)
         return None if known is None else known.committed.get(request)
+
+    def answer(self, session: bytes, request: int) -> object | None:
+        """What a request that wrote nothing was answered, or None."""
+        kept = self.answers.get((session, request))
+        return kept[0] if kept is not None else None
+
+    def keep_answer(self, session: bytes, request: int, answer: object, size: int) -> None:
+        """Keep the answer, of ``size`` bytes, of a request that wrote nothing."""
+        self.answers[session, request] = answer, size
+        self.answers_bytes += size
+        while len(self.answers) > ANSWERS_MAX or self.answers_bytes > ANSWERS_BYTES_MAX:
+            _, (_, forgotten) = self.answers.popitem(last=False)
+            self.answers_bytes -= forgotten
 
     def apply(self, entry: Entry) -> None:
         if entry.session is None:
@@ -52,6 +78,8 @@ class Requests:
 
     def undo(self, entry: Entry) -> None:
         """Take back the newest entry; its request may have been forgotten again already."""
+        self.answers.clear()  # They may be of what this entry had written.
+        self.answers_bytes = 0
         known = self.sessions.get(entry.session) if entry.session is not None else None
         if known is not None and entry.request is not None:
             known.committed.pop(entry.request, None)
