@@ -130,7 +130,7 @@ class MutationRun(QueryRun):
         key = (codec.name, old.id)
         before = self.merges.get(key, ())
         try:
-            value = apply_all((operations,), codec.fields(old))
+            value = apply_all(operations, codec.fields(old))
         except InvalidValue as error:
             raise DocumentInvalid(codec.name, str(error)) from None
         version = codec.make(value)
@@ -237,9 +237,12 @@ class MutationRun(QueryRun):
         codec = self.codec(key[0])
 
         def merge(newest: Version) -> tuple[Change, bytes]:
+            version = newest
             try:
-                value = apply_all(steps, codec.fields(newest))
-                version = codec.make(value)
+                for operations in steps:
+                    # Each finds what the table makes of the one before: a plain 1 may have become an Int64.
+                    value = apply_all(operations, codec.fields(version))
+                    version = codec.make(value)
             except (InvalidValue, DocumentInvalid) as error:
                 raise CannotMerge(str(error)) from None
             return codec.definition.change(newest.id, newest, version), cbor.encode(value)

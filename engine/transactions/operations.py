@@ -10,7 +10,7 @@ Invariant: what an operation gives depends on the field's value and the operatio
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from attrs import frozen
@@ -97,13 +97,12 @@ def append(*items: object) -> Operation:
     return Append(tuple(to_value(item) for item in items))
 
 
-def apply_all(steps: Sequence[Mapping[str, Operation]], fields: dict[str, Value]) -> dict[str, Value]:
-    """Stored fields after merging, one step after another.  Raises InvalidValue with the path."""
+def apply_all(operations: Mapping[str, Operation], fields: Mapping[str, Value]) -> dict[str, Value]:
+    """Stored fields after one merge.  Raises InvalidValue with the path."""
     merged: dict[str, Any] = dict(fields)
-    for step in steps:
-        for name, operation in step.items():
-            try:
-                merged[name] = to_value(operation.apply(merged.get(name), missing=name not in merged))
-            except InvalidValue as error:
-                raise InvalidValue(f"$.{name}", error.problem) from None
+    for name, operation in operations.items():
+        try:
+            merged[name] = to_value(operation.apply(merged.get(name), missing=name not in merged))
+        except InvalidValue as error:
+            raise InvalidValue(f"$.{name}", error.problem) from None
     return merged

@@ -20,6 +20,7 @@ SCHEMA = Schema(
                 Field("a", "any", nullable=False, may_be_missing=True, default=UNSET),
                 Field("n", "int", nullable=False, may_be_missing=False, default=0),
                 Field("m", "int64", nullable=False, may_be_missing=False, default=Int64(0)),
+                Field("x", "int64", nullable=False, may_be_missing=True, default=UNSET),
             ),
             {"by_n": (("n",),)},
         ),
@@ -119,3 +120,11 @@ def test_a_table_that_takes_the_place_of_one_taken_back_is_known_by_its_number()
     (id,) = compared.state.documents["strange"]
     compared.mutate((Get(id),))
     compared.check()
+
+
+@pytest.mark.parametrize(("kind", "value"), [("maximum", Int64(5)), ("increment", Int64(4))])
+def test_operations_that_are_done_anew_find_what_the_table_makes_of_those_before(kind: Any, value: Int64) -> None:
+    compared, id = stored()
+
+    assert race(compared, (add(id),), (Merge(id, {"x": ("maximum", 1)}), Merge(id, {"x": (kind, value)}))) == 0
+    assert compared.state.documents["rows"][id]["x"] == 5
