@@ -11,6 +11,7 @@ reader    durable entries from any LSN on, by cursor
 checkpoint  files that say what the log comes to as of one entry
 recovery  reads the files from end to end; tells a torn tail from damage
 verify    is the log, byte for byte, one unbroken history?
+copy      the same entries, up to one of them, in another folder
 log       all of it together: one data folder, locked and recovered
 asserts   refuses to run where assertions are off
 errors    what can go wrong, and what the caller can do about each

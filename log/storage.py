@@ -19,6 +19,7 @@ import errno
 import fcntl
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -30,6 +31,8 @@ LOCK_NAME: Final = "lock"
 
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
+_NO_LINKS: Final = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""Another file system, or one without hard links."""
 
 
 class Storage(Protocol):
@@ -191,6 +194,24 @@ class FolderStorage:
         if self._open_descriptor is not None:
             os.close(self._open_descriptor)
             self._open_descriptor, self._open_name, self._resized = None, "", False
+
+
+def sharing(source: FolderStorage, target: FolderStorage) -> Callable[[str], bool]:
+    """Gives a file of one folder to another one as well, under its name; False where that cannot be done.
+
+    It must be a file that nobody writes to any more.  Raises ``FileExistsError``.
+    """
+
+    def share(name: str) -> bool:
+        try:
+            os.link(source.folder / name, target.folder / name)
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                return False
+            raise
+        return True
+
+    return share
 
 
 def _sync(descriptor: int, data_only: bool) -> None:
