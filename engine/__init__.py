@@ -8,6 +8,7 @@ deployment    what changes a running deployment: code, data, environment
 history       what the log knows about the past, and running it again
 server        websockets and HTTP on one port
 codegen       clients' types, generated from the hints
+authentication  who is asking: identity providers, tokens, the identity that a token proves
 determinism   runs handlers so that they can be run again with the same outcome
 
 database      log, actors, deployed app and live queries, assembled

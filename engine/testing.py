@@ -27,6 +27,7 @@ from .application.app import App, TableClass
 from .application.endpoint import Endpoint, endpoint_of
 from .application.functions import AnyFunction, MigrationFunction, MutationFunction, QueryFunction
 from .application.isolation import back_for_now, folder_of, load_source, path_in, put_away, put_back
+from .authentication.identity import Identity, acting_as
 from .data.documents import convert, to_value
 from .data.hints import union_of
 from .data.schema import Document
@@ -36,7 +37,7 @@ from .deployment.environment_changes import EnvironmentChange, change_environmen
 from .determinism import driver
 from .errors import ApplicationError, FunctionFailed, FunctionNotFound
 from .execution.calls import Call, Request
-from .execution.live_queries import QueryKey, key_of
+from .execution.live_queries import AsksWho, QueryKey
 from .seeded import StandingClock, moment_of, nanoseconds, ns_of, seeded_env
 from .transactions.context import MutationCtx
 
@@ -58,6 +59,8 @@ class Watch(Generic[R]):
     """A live query: everything that a client who watches it would have been shown."""
 
     key: QueryKey
+    call: Call
+    """What was asked, and who asked."""
     read: Callable[[bytes], R]
     digest: bytes = b""
     outcomes: list[R | ApplicationError | FunctionFailed] = Factory(list)
@@ -142,6 +145,7 @@ class TestApp:
         self._stale: dict[Watch[Any], None] = {}
         """Watches whose query may give something else now."""
         self._requests = 0
+        self._identity: Identity | None = None
         self._opened: Database | None = None
         self.logs: list[str] = []
         """What called functions have printed, a line each, as ``[LOG] 'text'``."""
@@ -199,9 +203,10 @@ class TestApp:
     def watch(self, function: Any, /, *args: Any, **kwargs: Any) -> Watch[Any]:
         """Watch a query from here on; what it gives now is the first result."""
         call, read = self._call(function, args, kwargs)
-        watch: Watch[Any] = Watch(key_of(call), read)
+        live = self._database.live
+        watch: Watch[Any] = Watch(live.key_of(call), call, read)
         self._watches.append(watch)
-        self._database.live.watch(call, watch)
+        live.watch(call, watch)
         self._stale[watch] = None
         self._settle()
         return watch
@@ -255,6 +260,19 @@ class TestApp:
             duration if isinstance(duration, timedelta) else timedelta(seconds=duration),
         )
 
+    def sign_in(self, **attributes: object) -> Identity:
+        """Whoever calls and watches from here on has this identity: ``app.sign_in(subject="ada", email=...)``.
+
+        Attributes have the names of `Identity`'s; ``issuer`` and ``subject`` are made up if not given.
+        Raises TokenRejected for what is no value.
+        """
+        self._identity = acting_as(attributes)
+        return self._identity
+
+    def sign_out(self) -> None:
+        """Whoever calls and watches from here on has not signed in."""
+        self._identity = None
+
     @property
     def env(self) -> dict[str, str]:
         """The environment variables of the deployment, by name."""
@@ -272,7 +290,7 @@ class TestApp:
         self._storage.crash()
         self._open(app)
         for watch in self._watches:
-            self._database.live.watch(watch.key.call, watch)
+            watch.key = self._database.live.watch(watch.call, watch)
             self._stale[watch] = None
         self._settle()
 
@@ -344,12 +362,20 @@ class TestApp:
         live.catch_up()
         while self._stale:
             watch, _ = self._stale.popitem()
-            call = watch.key.call
-            if watch.journal != call.journal:
+            if watch.journal != watch.call.journal:
                 # Pages end where they ended the last time.
-                live.unwatch(watch.key, watch)
-                watch.key = live.watch(evolve(call, journal=watch.journal), watch)
-            watch.see(live.result(watch.key))
+                watch.call = evolve(watch.call, journal=watch.journal)
+                self._watch_again(watch)
+            try:
+                watch.see(live.result(watch.key))
+            except AsksWho:
+                self._watch_again(watch)
+                watch.see(live.result(watch.key))
+
+    def _watch_again(self, watch: Watch[Any]) -> None:
+        live = self._database.live
+        live.unwatch(watch.key, watch)
+        watch.key = live.watch(watch.call, watch)
 
     def _mark_stale(self, watch: Watch[Any]) -> None:
         self._stale[watch] = None
@@ -362,7 +388,7 @@ class TestApp:
     def _call(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[Call, Any]:
         """What a client would send, and how to read what it would get."""
         if isinstance(function, str):
-            return Call(function, [encoded(kwargs)], admin=True), json.decode
+            return Call(function, [encoded(kwargs)], admin=True, identity=self._identity), json.decode
         endpoint = self._find(function)
         names = [field.name for field in endpoint.arguments.fields]
         if len(args) > len(names):
@@ -375,7 +401,8 @@ class TestApp:
             with back_for_now(self._outside):
                 return convert(json.decode(result), endpoint.returns_hint)
 
-        return Call(endpoint.path, [encoded(given | dict(kwargs))], admin=True), read
+        call = Call(endpoint.path, [encoded(given | dict(kwargs))], admin=True, identity=self._identity)
+        return call, read
 
     def _find(self, function: AnyFunction) -> Endpoint:
         """The app's own function, or what the test has imported from the same file.  Raises FunctionNotFound."""

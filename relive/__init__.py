@@ -17,6 +17,9 @@ from .engine.application.functions import internal_query as internal_query
 from .engine.application.functions import migration as migration
 from .engine.application.functions import mutation as mutation
 from .engine.application.functions import query as query
+from .engine.authentication.identity import Identity as Identity
+from .engine.authentication.providers import CustomJwt as CustomJwt
+from .engine.authentication.providers import OidcProvider as OidcProvider
 from .engine.data.schema import UNSET as UNSET
 from .engine.data.schema import Document as Document
 from .engine.data.schema import Id as Id
@@ -51,11 +54,13 @@ from .protocol.errors import ReliveError as ReliveError
 __all__ = [
     "ApplicationError",
     "COMMIT_TIMESTAMP",
+    "CustomJwt",
     "DatabaseError",
     "Document",
     "DocumentInvalid",
     "DocumentMissing",
     "Id",
+    "Identity",
     "Int64",
     "InvalidCursor",
     "LimitReached",
@@ -63,6 +68,7 @@ __all__ = [
     "MutationCtx",
     "MutationFunction",
     "NotUnique",
+    "OidcProvider",
     "Page",
     "PaginationOptions",
     "Query",

@@ -16,6 +16,7 @@ from typing import Any
 CHECKOUT = Path(__file__).resolve().parents[1]
 ROOMS = (
     "determinism",
+    "authentication",
     "data",
     "transactions",
     "application",

@@ -22,6 +22,7 @@ from attrs import define, field, frozen
 
 from ...protocol import paths
 from ...protocol.errors import InvalidPath
+from ..authentication.providers import ATTRIBUTE, MODULE, Provider, checked_providers
 from ..data.hints import union_of
 from ..data.index_fields import class_name, table_indexes
 from ..data.schema import Document
@@ -65,6 +66,8 @@ class App:
     endpoints: Mapping[str, Endpoint]
     """By path, ``folder/module:function``."""
     warnings: tuple[str, ...] = ()
+    providers: tuple[Provider, ...] = ()
+    """Whose tokens it accepts."""
     modules: Modules | None = None
     """What was imported; None for an app that was not loaded from source."""
     by_function: dict[AnyFunction, Endpoint] = field(init=False)
@@ -129,6 +132,7 @@ def import_app(name: str, bundle: Bundle, findings: Iterable[lint.Finding]) -> A
             {table.name: table for table in find_tables(modules)},
             {endpoint.path: endpoint for endpoint in find_endpoints(modules)},
             tuple(str(finding) for finding in findings if finding.level == "warning"),
+            find_providers(modules),
             Modules(importer, modules_of(importer)),
         )
 
@@ -223,6 +227,14 @@ def check_fields(cls: type[Document]) -> None:
             raise AppInvalid(class_name(cls), f"field `{name}`: names that begin with _ or $ belong to the system")
         if len(name) > FIELD_NAME_CHARS_MAX:
             raise AppInvalid(class_name(cls), f"field `{name}`: a name has at most {FIELD_NAME_CHARS_MAX} characters")
+
+
+def find_providers(modules: Mapping[str, ModuleType]) -> tuple[Provider, ...]:
+    """What the app says of identity providers.  Raises AppInvalid."""
+    module = modules.get(MODULE)
+    if module is None:
+        return ()
+    return checked_providers(str(module.__file__), getattr(module, ATTRIBUTE, None))
 
 
 def find_endpoints(modules: Mapping[str, ModuleType]) -> Iterator[Endpoint]:

@@ -12,12 +12,14 @@ from ...actors.messages import NO_MERGES, NO_STAMPS, Commit
 from ...log.entry import BEFORE_FIRST, Cause, KeyRange, Kind, Timestamp
 from ..application.endpoint import Endpoint
 from ..application.functions import FunctionKind
+from ..authentication.identity import Identity
 from ..data.catalog import Catalog
 from ..data.table_codec import TableCodec
 from ..determinism.driver import drive
 from ..determinism.gate import Run
 from ..determinism.reexecution import Trace
 from ..env import Env
+from ..transactions.auth import Viewer
 from ..transactions.context import MutationCtx, QueryCtx
 from ..transactions.meta import SYSTEM, About
 from ..transactions.mutation_run import MutationRun
@@ -47,6 +49,12 @@ class Attempt:
     request_id: str = ""
     past: PastEntries | None = None
     """What the handler may ask about older versions of documents."""
+    identity: Identity | None = None
+    """Who asks."""
+    everybody: bool = False
+    """Whether it runs on behalf of whoever asks the same."""
+    viewer: Viewer = field(factory=lambda: Viewer(None))
+    """What the newest attempt made of it."""
     endpoint: Endpoint | None = None
     """What runs; None before the first attempt."""
     run: Run | None = None
@@ -76,7 +84,8 @@ class Attempt:
         self.transaction = self.open()
         function = nested.metadata_of(endpoint) if endpoint is not None else SYSTEM.function
         about = About(function, nested.deployment, self.request_id)
-        parts = (self.codecs, self.catalog, self.transaction, self.run, about, nested, 1, self.past)
+        self.viewer = Viewer(self.identity, self.everybody)
+        parts = (self.codecs, self.catalog, self.transaction, self.run, about, nested, 1, self.past, self.viewer)
         if self.kind == "mutation":
             self.mutation = MutationRun(*parts)
             self.ctx = MutationCtx(self.mutation)
@@ -133,7 +142,7 @@ class Attempt:
             code=code,
             engine=ENGINE_VERSION,
             args=args,
-            identity=None,
+            identity=self.viewer.seen,
             clock=Timestamp(run.clock_ns),
             seed=run.seed,
             snapshot=transaction.snapshot,

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from ...log.entry import LSN, KeyRange
 from ...protocol.results import FunctionFailure, MutationSuccess, QueryResult
+from ..authentication.identity import Identity
 
 
 @frozen(eq=False)
@@ -21,6 +22,10 @@ class Call:
     """What the same query gave the last time, so that its pages end where they did."""
     cause: str = "client"
     """Through which door it came, as entries and records of executions say it."""
+    identity: Identity | None = None
+    """Who asks; None if nobody has signed in."""
+    everybody: bool = False
+    """Whether the result is for whoever asks the same; then nobody's identity may be looked at."""
 
 
 @frozen(eq=False)
@@ -41,6 +46,8 @@ class Evaluated:
     lsn: LSN
     clock_read_ns: int | None
     """The time that the query looked at, in nanoseconds; None if it did not look."""
+    personal: bool = False
+    """Whether it was run for everybody and asked who asks: then the result is none."""
 
 
 @frozen(eq=False)

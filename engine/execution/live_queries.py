@@ -3,7 +3,8 @@
 It is the query cache, too: a result that nobody watches any more, or that was asked for once, is kept
 until a write touches what it read, and given to whoever asks the same next.
 
-    watch, unwatch ──> shared by all who watch the same function, arguments, journal, and see as much
+    watch, unwatch ──> shared by all who watch the same function, arguments, journal, and see as much;
+                       of functions that ask who asks, by those who are the same
     once           ──> the result, kept for the next one who asks
     follow         ──> each commit's keys ──> stale: watchers are woken, kept results are dropped
 
@@ -19,13 +20,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from ...actors.subscriptions import LiveQuery, Subscriptions
 from ...log.entry import LSN
 from ...protocol import json
 from ...protocol.errors import InvalidValue
 from ...protocol.results import QueryResult, QuerySuccess
+from ..authentication.identity import Identity
 from ..limits import CACHED_CLOCK_NS_MAX, QUERY_CACHE_BYTES_MAX
 from .calls import Call
 from .executor import Executor
@@ -48,7 +50,14 @@ class QueryKey:
     admin: bool
     """Whether errors are shown in full, and internal functions found."""
     journal: str | None
+    identity: Identity | None
+    everybody: bool
+    """Whether it is the same for all, because the function has never asked who asks; then there is no identity."""
     call: Call = field(eq=False)
+
+
+class AsksWho(Exception):
+    """There is no result for everybody, as the function has asked who asks: watch it again."""
 
 
 @frozen
@@ -68,7 +77,7 @@ def key_of(call: Call) -> QueryKey:
     except InvalidValue:
         # Not a value, so the call will fail; the same mistake fails the same way.
         encoded = b"!" + ascii(args).encode()
-    return QueryKey(call.path, encoded, call.admin, call.journal, call)
+    return QueryKey(call.path, encoded, call.admin, call.journal, call.identity, call.everybody, call)
 
 
 @define(eq=False)
@@ -82,13 +91,16 @@ class LiveQueries(Generic[W]):
     kept_bytes: int = 0
     looked_at_clock_ns: dict[QueryKey, int] = Factory(dict[QueryKey, int])
     """The time that a query saw, of those that looked."""
+    personal: set[str] = Factory(set[str])
+    """Functions that have asked who asks."""
     evaluations: int = 0
     """How often a query was run."""
     hits: int = 0
     """How often a kept result, or that of a live query, was given to somebody new."""
 
     def watch(self, call: Call, watcher: W) -> QueryKey:
-        key = key_of(call)
+        """Watch a query; if `result` raises AsksWho, it is to be watched again."""
+        key = self.key_of(call)
         self.renew(key)
         self.subscriptions.watch(key, watcher)
         return key
@@ -103,7 +115,7 @@ class LiveQueries(Generic[W]):
     def once(self, call: Call) -> tuple[QueryResult, LSN]:
         """The result for somebody who does not watch, and the entry as of which it was found."""
         self.catch_up()
-        key = key_of(call)
+        key = self.key_of(call)
         self.renew(key)
         query = self.subscriptions.queries.get(key)
         if query is None:
@@ -112,7 +124,12 @@ class LiveQueries(Generic[W]):
         elif not query.stale:
             self.hits += 1
             self.executor.note_cached(call, query.result)
-        result, evaluated = self.result(key), query.evaluated
+        try:
+            result, evaluated = self.result(key), query.evaluated
+        except AsksWho:
+            if key in self.kept:
+                self.drop(key)
+            return self.once(call)  # This time for whoever asks alone.
         if key in self.kept:
             self.kept.move_to_end(key)
             self.weigh(key)
@@ -138,12 +155,22 @@ class LiveQueries(Generic[W]):
         """Nothing that was evaluated counts any more: whom to wake, which is everybody."""
         return self.woken(self.subscriptions.restart(self.executor.runtime.tail.head))
 
+    def key_of(self, call: Call) -> QueryKey:
+        """What the call shares with others: all but who asks, unless the function wants to know that."""
+        assert not call.everybody
+        return key_of(call if call.path in self.personal else evolve(call, identity=None, everybody=True))
+
     def result(self, key: QueryKey) -> QueryResult:
-        """The result as of the newest commit, which `follow` must have reached."""
+        """The result as of the newest commit, which `follow` must have reached.  Raises AsksWho."""
         query = self.subscriptions.queries[key]
         if query.stale:
+            if key.everybody and key.path in self.personal:
+                raise AsksWho
             self.evaluations += 1
             evaluated = self.executor.query(key.call)
+            if evaluated.personal:
+                self.personal.add(key.path)
+                raise AsksWho
             self.subscriptions.evaluated(key, evaluated.lsn, evaluated.reads, evaluated.result)
             if evaluated.clock_read_ns is not None:
                 self.looked_at_clock_ns[key] = evaluated.clock_read_ns

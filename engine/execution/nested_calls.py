@@ -135,5 +135,13 @@ def on_snapshot(caller: QueryRun) -> QueryRun:
     outer = caller.transaction
     transaction = Transaction(outer.tables, outer.snapshot, Overlay(outer.tables), outer.pages, outer.usage)
     return QueryRun(
-        caller.codecs, caller.catalog, transaction, caller.run, caller.about, caller.nested, caller.depth, caller.past
+        caller.codecs,
+        caller.catalog,
+        transaction,
+        caller.run,
+        caller.about,
+        caller.nested,
+        caller.depth,
+        caller.past,
+        caller.viewer,
     )

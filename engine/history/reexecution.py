@@ -20,6 +20,7 @@ from ...log.entry import FIRST_LSN, LSN, Entry, KeyRange, Kind, Timestamp
 from ...log.reader import LogReader
 from ...protocol import cbor, json
 from ..application.endpoint import Endpoint
+from ..authentication.identity import identity_of_entry
 from ..deployment.deploy import deployed_app
 from ..deployment.migrations import CAUSE_ID, Batch
 from ..env import Env
@@ -149,6 +150,8 @@ def batch_of(entry: Entry) -> int | None:
 def run_again(replica: Replica, entry: Entry, endpoint: Endpoint) -> Difference | None:
     env = Env(lambda: entry.clock, lambda count: entry.seed[:count])
     attempt = replica.attempt("mutation", env, entry.cause.id)
+    # Whoever did not look then must not look now: there is nothing to see.
+    attempt.identity, attempt.everybody = identity_of_entry(entry.identity), entry.identity is None
     is_system = entry.kind is Kind.SYSTEM
     arguments = dict if is_system else lambda: endpoint.bind(cbor.decode(entry.args))
     try:

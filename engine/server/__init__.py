@@ -11,6 +11,7 @@ migrator     drives migrations, one batch after another
 syncer       decides whose transition is computed next
 http         the HTTP application: all routes, errors as answers, origins
 access       who may ask for what
+key_fetching  what identity providers publish of their keys, fetched
 bodies       JSON that comes and goes
 lines        an answer of several lines, sent while the work goes on
 formats      the JSON in which functions answer

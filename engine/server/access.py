@@ -12,11 +12,21 @@ from ...protocol import json
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import InvalidValue
 from ..admin_key import AdminKey, taken_apart
+from ..authentication.errors import KeysUnavailable, TokenRejected
+from ..authentication.identity import Identity, acting_as
+from .key_fetching import KeyFetching
 
 AUTHORIZATION_CHARS_MIN = 7
 WRONG_KEY = "the admin key is wrong"
 KEY_NEEDED = "this needs the admin key"
-NO_AUTH_PROVIDER = "no auth provider is configured, so no token can be accepted"
+
+
+@frozen
+class Caller:
+    """Who makes a request."""
+
+    admin: bool
+    identity: Identity | None
 
 
 @frozen
@@ -24,6 +34,26 @@ class Access:
     """What the credentials of a request open."""
 
     admin_key: AdminKey
+    keys: KeyFetching
+
+    async def caller(self, request: Request) -> Caller:
+        """Who asks: a holder of the admin key, who may act as somebody, or whom a token proves.
+
+        Raises Refused if a header is there and is wrong.
+        """
+        header = request.headers.get("authorization", "")
+        scheme, _, credentials = header.partition(" ")
+        try:
+            if scheme.lower() == "bearer" and len(header) >= AUTHORIZATION_CHARS_MIN:
+                return Caller(False, (await self.keys.authenticate(credentials.strip())).identity)
+            if not self.is_admin(request):
+                return Caller(False, None)
+            acting = attributes_of(taken_apart(credentials)[1])
+            return Caller(True, acting_as(acting) if acting is not None else None)
+        except TokenRejected as error:
+            raise Refused(ErrorClass.UNAUTHENTICATED, error.code, error.problem) from None
+        except KeysUnavailable as error:
+            raise Refused(ErrorClass.OVERLOADED, "AuthProviderUnavailable", str(error)) from None
 
     def is_admin(self, request: Request) -> bool:
         """Whether the admin key came along.  Raises Refused if a header is there and is wrong."""
@@ -35,10 +65,10 @@ class Access:
         if len(header) < AUTHORIZATION_CHARS_MIN or scheme.lower() not in ("bearer", "convex"):
             raise bad_header("write `Authorization: Convex <admin key>` or `Bearer <token>`")
         if scheme.lower() == "bearer":
-            raise Refused(ErrorClass.UNAUTHENTICATED, "NoAuthProvider", NO_AUTH_PROVIDER)
+            return False  # Whoever it is, not a holder of the key.
         if not self.admin_key.opens(credentials.strip()):
             raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", WRONG_KEY)
-        check_acting(taken_apart(credentials)[1])
+        attributes_of(taken_apart(credentials)[1])
         return True
 
     def require_admin(self, request: Request) -> None:
@@ -47,16 +77,17 @@ class Access:
             raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", KEY_NEEDED)
 
 
-def check_acting(identity: str | None) -> None:
-    """Raises Refused if the identity that a key wants to act as is none."""
+def attributes_of(identity: str | None) -> dict[str, object] | None:
+    """The identity that a key wants to act as; None if it wants to act as nobody.  Raises Refused if it is none."""
     if identity is None:
-        return
+        return None
     try:
         attributes = json.parse(base64.b64decode(identity, validate=True))
     except (binascii.Error, ValueError, InvalidValue):
         attributes = None
     if not isinstance(attributes, dict):
         raise bad_header("what follows the key is an identity to act as: base64 of a JSON object")
+    return attributes
 
 
 def cause_of(request: Request) -> str:

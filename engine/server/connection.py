@@ -15,14 +15,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import assert_never
 
-from attrs import Factory, define, evolve
+from attrs import Factory, define, evolve, field, frozen
 
 from ...actors.errors import WritesRefused
 from ...log.entry import BEFORE_FIRST, LSN, Timestamp
 from ...protocol.chunks import transition_texts
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.limits import TRANSITIONS_QUEUED_MAX
-from ...protocol.messages import AdminToken, AuthError, NoToken, Token
+from ...protocol.messages import AdminToken, AuthError, NoToken, Token, UserToken
 from ...protocol.requests import (
     Authenticated,
     Connected,
@@ -36,11 +36,15 @@ from ...protocol.results import QueryResult
 from ...protocol.server_session import ServerSession
 from ...protocol.wire import decode_client, encode_server
 from ..admin_key import AdminKey
+from ..authentication.authenticator import Accepted, Authenticator, Fetch
+from ..authentication.errors import KeysUnavailable, TokenRejected
+from ..authentication.identity import Identity, acting_as
+from ..authentication.tokens import SLACK_S
 from ..database import Database
 from ..execution.calls import Call, path_of
 from ..execution.calls import Request as MutationRequest
-from ..execution.live_queries import LiveQueries, QueryKey
-from .access import NO_AUTH_PROVIDER, WRONG_KEY
+from ..execution.live_queries import AsksWho, LiveQueries, QueryKey
+from .access import WRONG_KEY
 
 Watcher = tuple["Connection", int]
 """A connection and its query id."""
@@ -73,17 +77,32 @@ class Outgoing:
         self.connection.fail(Refused(ErrorClass.OVERLOADED, "DiskFull", problem))
 
 
+@frozen
+class Unsettled:
+    """A token, and what to fetch."""
+
+    jwt: str = field(repr=False)
+    url: str
+
+
 @define(eq=False)
 class Connection:
     session: ServerSession
     database: Database
     live: LiveQueries[Watcher]
     admin_key: AdminKey
+    authenticator: Authenticator
     schedule: Callable[[Connection], None]
     """Ask for `advance` to be called."""
     wake: Callable[[], None]
     """Something is ready, or the connection failed."""
     admin: bool = False
+    identity: Identity | None = None
+    """Whom the client's token, or the admin key, has proved it to be."""
+    expires_s: float | None = None
+    """When the client's token ends to be valid, in seconds since the epoch."""
+    unsettled: Unsettled | None = None
+    """A token that can be judged once something was fetched.  No message is to be received before `settle`."""
     keys: dict[int, QueryKey] = Factory(dict[int, QueryKey])
     stale: dict[int, None] = Factory(dict[int, None])
     """Queries whose result the client may not have."""
@@ -106,8 +125,14 @@ class Connection:
 
     def receive(self, text: str | bytes, now_ms: int) -> None:
         """Act on one message.  Raises ProtocolError or Refused: the connection must end."""
+        assert self.unsettled is None, "a token is settled before the next message is looked at"
+        self.check_expiry(now_ms / 1_000)
         for request in self.session.receive(decode_client(text), now_ms):
             self.act(request)
+        self.follow_up()
+
+    def follow_up(self) -> None:
+        """Say what follows from what was acted upon."""
         if self.session.needs_transition:
             if self.keys:
                 self.schedule(self)
@@ -121,7 +146,7 @@ class Connection:
             case RunMutation():
                 self.mutate(request)
             case Subscribe(query_id, path, args, component_path, journal):
-                call = Call(path_of(component_path, path), args, self.admin, journal)
+                call = Call(path_of(component_path, path), args, self.admin, journal, identity=self.identity)
                 self.keys[query_id] = self.live.watch(call, (self, query_id))
                 self.stale[query_id] = None
             case Unsubscribe(query_id):
@@ -141,7 +166,7 @@ class Connection:
                 assert_never(request)
 
     def mutate(self, request: RunMutation) -> None:
-        call = Call(path_of(request.component_path, request.path), request.args, self.admin)
+        call = Call(path_of(request.component_path, request.path), request.args, self.admin, identity=self.identity)
         cause = MutationRequest("client", self.session.session_id, request.request_id)
         try:
             done = self.database.executor.mutate(call, cause)
@@ -165,36 +190,77 @@ class Connection:
     def authenticate(self, token: Token) -> None:
         match token:
             case NoToken():
-                self.become(admin=False)
-            case AdminToken(key) if self.admin_key.opens(key):
-                self.become(admin=True)
+                self.become(None)
+            case AdminToken(key, attributes) if self.admin_key.opens(key):
+                try:
+                    self.become(acting_as(attributes) if attributes is not None else None, admin=True)
+                except TokenRejected as error:
+                    self.reject(error.problem)
             case AdminToken():
                 self.reject(WRONG_KEY)
+            case UserToken(jwt):
+                self.judge(jwt)
             case _:
-                self.reject(NO_AUTH_PROVIDER)
+                assert_never(token)
 
-    def become(self, *, admin: bool) -> None:
-        """Another identity: every query runs again with it."""
+    def judge(self, jwt: str) -> None:
+        """Let in whom the token proves; or say what to fetch before that can be said."""
+        try:
+            answer = self.authenticator.authenticate(jwt)
+        except TokenRejected as error:
+            self.reject(error.problem)
+        except KeysUnavailable as error:
+            raise Refused(ErrorClass.OPERATIONAL, "AuthProviderUnavailable", str(error)) from None
+        else:
+            match answer:
+                case Fetch(url):
+                    self.unsettled = Unsettled(jwt, url)
+                case Accepted(identity, expires_s):
+                    self.become(identity, expires_s=expires_s)
+
+    def settle(self) -> None:
+        """What the token needed was fetched, or could not be.  Raises Refused: the connection must end."""
+        assert self.unsettled is not None, "no token was waiting"
+        jwt, self.unsettled = self.unsettled.jwt, None
+        self.judge(jwt)
+        if self.unsettled is None:
+            self.follow_up()
+
+    def become(self, identity: Identity | None, *, admin: bool = False, expires_s: float | None = None) -> None:
+        """Another identity: every query that looks at it runs again."""
         self.session.authenticated()
-        if admin is self.admin:
+        self.expires_s = expires_s
+        if (identity, admin) == (self.identity, self.admin):
             return
-        self.admin = admin
+        self.identity, self.admin = identity, admin
         for query_id, key in self.keys.items():
-            self.rewatch(query_id, evolve(key.call, admin=admin))
+            self.rewatch(query_id, key.journal)
             self.stale[query_id] = None
 
-    def rewatch(self, query_id: int, call: Call) -> None:
-        """Watch another query instead."""
-        watcher = (self, query_id)
+    def check_expiry(self, now_s: float) -> None:
+        """Raises Refused if the client's token is not valid any more."""
+        if self.expires_s is not None and now_s > self.expires_s + SLACK_S:
+            problem = f"the token expired {now_s - self.expires_s:.0f} s ago"
+            self.rejected = self.session.auth_expired(problem)
+            raise Refused(ErrorClass.UNAUTHENTICATED, "Unauthenticated", problem)
+
+    def rewatch(self, query_id: int, journal: str | None) -> None:
+        """Watch a query as who the client is now, with the pages that it has now."""
+        watcher, call = (self, query_id), self.keys[query_id].call
         self.live.unwatch(self.keys[query_id], watcher)
-        self.keys[query_id] = self.live.watch(call, watcher)
+        mine = evolve(call, admin=self.admin, identity=self.identity, everybody=False, journal=journal)
+        self.keys[query_id] = self.live.watch(mine, watcher)
 
     def result(self, query_id: int) -> QueryResult:
         """The result as of the newest commit; pages end where they ended the last time."""
-        call, journal = self.keys[query_id].call, self.session.queries[query_id].journal
-        if journal != call.journal:
-            self.rewatch(query_id, evolve(call, journal=journal))
-        return self.live.result(self.keys[query_id])
+        journal = self.session.queries[query_id].journal
+        if journal != self.keys[query_id].journal:
+            self.rewatch(query_id, journal)
+        try:
+            return self.live.result(self.keys[query_id])
+        except AsksWho:
+            self.rewatch(query_id, journal)
+            return self.live.result(self.keys[query_id])
 
     def reject(self, problem: str) -> None:
         self.rejected = self.session.auth_rejected(problem)

@@ -27,7 +27,7 @@ from ..database import Database
 from ..errors import FunctionNotFound
 from ..execution.calls import Call, Outcome, path_of
 from ..execution.calls import Request as MutationRequest
-from .access import KEY_NEEDED, Access, cause_of
+from .access import KEY_NEEDED, Access, Caller, cause_of
 from .bodies import answer, bad_body, json_body, raw
 from .formats import FORMATS, default_format_of, failure_json, success_json
 
@@ -70,7 +70,8 @@ class Functions:
 
     async def query(self, request: Request) -> Response:
         if request.method == "GET":
-            body = self.body_of(request, self.tree_of_parameters(request))
+            caller = await self.access.caller(request)
+            body = self.body_of(request, caller, self.tree_of_parameters(request))
         else:
             body = await self.body(request)
         return await self.run_query(body)
@@ -95,7 +96,8 @@ class Functions:
             raise Refused(ErrorClass.BAD_REQUEST, "MissingIdentifier", problem)
         tree = await json_body(request)
         tree["path"] = f"{module}:{function}"
-        return await self.run_any(self.body_of(request, tree, default_format="json"))
+        caller = await self.access.caller(request)
+        return await self.run_any(self.body_of(request, caller, tree, default_format="json"))
 
     async def run_any(self, body: Body) -> Response:
         try:
@@ -128,7 +130,8 @@ class Functions:
         if not isinstance(queries, list) or len(queries) > QUERIES_PER_BATCH_MAX:
             problem = f"`queries` is an array of at most {QUERIES_PER_BATCH_MAX} queries"
             raise Refused(ErrorClass.BAD_REQUEST, "BadJsonBody", problem)
-        bodies = [self.body_of(request, query) for query in queries]
+        caller = await self.access.caller(request)
+        bodies = [self.body_of(request, caller, query) for query in queries]
         # No suspension in between: all of them are of one moment.
         found = [self.database.live.once(body.call) for body in bodies]
         await self.database.runtime.wait_durable(self.database.runtime.tables.position)
@@ -151,7 +154,8 @@ class Functions:
         return raw(failed_json(done.outcome, body))
 
     async def body(self, request: Request) -> Body:
-        return self.body_of(request, await json_body(request))
+        caller = await self.access.caller(request)
+        return self.body_of(request, caller, await json_body(request))
 
     def tree_of_parameters(self, request: Request) -> dict[str, Any]:
         parameters = request.query_params
@@ -164,7 +168,7 @@ class Functions:
             tree["format"] = parameters["format"]
         return tree
 
-    def body_of(self, request: Request, tree: object, default_format: str | None = None) -> Body:
+    def body_of(self, request: Request, caller: Caller, tree: object, default_format: str | None = None) -> Body:
         """Raises Refused, and InvalidPath if the function's name cannot be one."""
         if not isinstance(tree, dict):
             raise bad_body("a call is a JSON object")
@@ -183,10 +187,9 @@ class Functions:
                 ts = timestamps.from_wire(str(tree["ts"]))
             except InvalidValue as error:
                 raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", str(error)) from None
-        admin = self.access.is_admin(request)
-        name = path_of(component_of(tree, admin), path)
+        name = path_of(component_of(tree, caller.admin), path)
         paths.parse(name)
-        return Body(Call(name, args, admin, cause=cause_of(request)), encode, ts)
+        return Body(Call(name, args, caller.admin, cause=cause_of(request), identity=caller.identity), encode, ts)
 
 
 def component_of(tree: dict[str, Any], admin: bool) -> str | None:

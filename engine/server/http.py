@@ -29,6 +29,7 @@ from . import (
     state_routes,
 )
 from .access import Access
+from .key_fetching import KeyFetching
 
 CORS_AGE_S = 86_400
 LATER: dict[type[Exception], str] = {
@@ -40,9 +41,9 @@ LATER: dict[type[Exception], str] = {
 METHODS = ["GET", "POST", "OPTIONS", "PATCH", "DELETE", "PUT"]
 
 
-def routes(database: Database, admin_key: AdminKey, instance_name: str) -> ASGIApp:
+def routes(database: Database, admin_key: AdminKey, keys: KeyFetching, instance_name: str) -> ASGIApp:
     """The HTTP application."""
-    access = Access(admin_key)
+    access = Access(admin_key, keys)
     app = Starlette(
         routes=[
             *server_routes.routes(access, instance_name),

@@ -29,14 +29,17 @@ from ...protocol.client_version import ClientVersion, InvalidClientVersion, pars
 from ...protocol.close import closing
 from ...protocol.server_session import ServerSession
 from ..admin_key import AdminKey
+from ..authentication.authenticator import Authenticator
 from ..database import Database
 from ..determinism import gate
 from ..determinism import limits as handler_limits
+from ..determinism.real import real_monotonic_ns
 from ..limits import CONNECTIONS_MAX
 from .connection import Connection
 from .groups import is_broken_invariant, leaves, single_error
 from .head import RECEIVE_BYTES, read_head, refuse
 from .http import routes
+from .key_fetching import KeyFetching
 from .migrator import Migrator
 from .socket import Socket
 from .stream import SharedStream
@@ -66,6 +69,7 @@ class Server:
     instance_name: str
     syncer: Syncer = field(init=False)
     migrator: Migrator = field(init=False)
+    keys: KeyFetching = field(init=False)
     sockets: dict[Socket, None] = Factory(dict[Socket, None])
     streams: dict[trio.SocketStream, bool] = Factory(dict[trio.SocketStream, bool])
     """Every open connection, and whether its request head has been read."""
@@ -76,6 +80,12 @@ class Server:
         self.syncer = Syncer(self.database, self.database.live)
         self.database.runtime.rewind = self.syncer.rewind
         self.database.runtime.committed = self.syncer.committed
+        executor = self.database.executor
+        self.keys = KeyFetching(
+            Authenticator(
+                lambda: executor.app.providers, lambda: executor.env.clock_ns() / 1e9, lambda: real_monotonic_ns() / 1e9
+            )
+        )
         self.migrator = Migrator(self.database)
         self.database.migrations.started = self.migrator.wake
 
@@ -85,7 +95,7 @@ class Server:
         Raises OSError if the port cannot be had, CommitterFailed if the database must stop.
         """
         context, config = WorkerContext(None), quiet_config()
-        app = ASGIWrapper(cast(Any, routes(self.database, self.admin_key, self.instance_name)))
+        app = ASGIWrapper(cast(Any, routes(self.database, self.admin_key, self.keys, self.instance_name)))
         handler = partial(self.serve_stream, app, config, context)
         with single_error():
             async with trio.open_nursery() as nursery:
@@ -197,7 +207,7 @@ class Server:
                 )
                 websocket = await request.accept()
                 patience.deadline = inf
-                await self.serve_client(Socket(stream, websocket, self.connection_of(version)))
+                await self.serve_client(Socket(stream, websocket, self.connection_of(version), self.keys.fetch))
             nursery.cancel_scope.cancel()
 
     def connection_of(self, version: ClientVersion) -> Connection:
@@ -206,6 +216,7 @@ class Server:
             self.database,
             self.database.live,
             self.admin_key,
+            self.keys.authenticator,
             self.syncer.schedule,
             wake=lambda: None,
         )

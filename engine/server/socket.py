@@ -8,6 +8,7 @@ The heartbeat of every socket is one task of the server, which calls `beat`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -42,6 +43,8 @@ class Socket:
     stream: SharedStream
     websocket: WebSocketConnection
     connection: Connection
+    fetch: Callable[[str], Awaitable[None]]
+    """Fetches what a token needs to be judged."""
     woken: trio.Event = Factory(trio.Event)
     room: trio.Event = Factory(trio.Event)
     pinged_ns: int = Factory(real_monotonic_ns)
@@ -97,6 +100,9 @@ class Socket:
                 if not isinstance(message, str):
                     raise ProtocolError("BinaryMessage", "messages are text frames of JSON")
                 connection.receive(message, real_clock_ns() // 1_000_000)
+                while connection.unsettled is not None:
+                    await self.fetch(connection.unsettled.url)
+                    connection.settle()
         except ConnectionClosed:
             if connection.failure is None:
                 gone.cancel()
@@ -172,6 +178,11 @@ class Socket:
         elif now - self.pinged_ns >= WEBSOCKET_PING_S * 1_000_000_000:
             self.pinged_ns, self.websocket_ping_owed = now, True
             self.wake()
+        try:
+            self.connection.check_expiry(real_clock_ns() / 1e9)
+        except Refused as expired:
+            self.connection.fail(expired)
+            return
         if self.connection.session.ping_due(now / 1e9):
             self.ping_owed = True
             self.wake()

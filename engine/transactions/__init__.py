@@ -17,4 +17,5 @@ database_access   ``ctx.db``: get, query, insert, patch, replace, delete
 context           ``ctx``: what a handler can see and do
 meta              ``ctx.meta``: what a function can know of itself
 environment       ``ctx.env``
+auth              ``ctx.auth``: who asks, and whether the function wanted to know
 """

@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Mapping
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
+from .auth import Auth
 from .database_access import DatabaseReader, DatabaseWriter
 from .environment import Environment
 from .meta import Meta, MutationMeta
@@ -111,6 +112,11 @@ class QueryCtx(QueryCalls):
         if self._env is None:
             self._env = Environment(self._run)
         return self._env
+
+    @property
+    def auth(self) -> Auth:
+        """Who asks: ``await ctx.auth.get_user_identity()``."""
+        return Auth(self._run.viewer)
 
     @property
     def meta(self) -> Meta:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from typing import Any, Protocol
 
-from attrs import define
+from attrs import Factory, define
 
 from ...protocol.limits import IDENTIFIER_CHARS_MAX
 from ..data.catalog import Catalog
@@ -13,6 +13,7 @@ from ..data.system_tables import TABLES
 from ..data.table_codec import TableCodec, untyped
 from ..determinism.gate import Run
 from ..errors import TableUnknown
+from .auth import Viewer
 from .meta import SYSTEM, About
 from .revisions import PastEntries
 from .transaction import Transaction
@@ -48,6 +49,8 @@ class QueryRun:
     """How many functions are running, each called by the one before."""
     past: PastEntries | None = None
     """None for transactions of the system itself, which never look back."""
+    viewer: Viewer = Factory(lambda: Viewer(None))
+    """Who asks; nobody for transactions of the system itself."""
 
     def codec(self, name: str) -> TableCodec:
         """How the table is read.  Raises TableUnknown if there is no such table."""

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from relive.actors.committer import REFUSE_NS
-from relive.engine.execution.live_queries import LiveQueries, QueryKey, key_of
+from relive.engine.execution.live_queries import LiveQueries, QueryKey
 from relive.log.entry import LSN
 from relive.protocol import ids
 from relive.protocol.results import QuerySuccess
@@ -188,7 +188,7 @@ class Machine(RuleBasedStateMachine):
         return number
 
     def key_of(self, program: Program, journal: str | None = None) -> QueryKey:
-        return key_of(self.compared.call("app:read", program, journal))
+        return self.live.key_of(self.compared.call("app:read", program, journal))
 
     def add_watcher(self, number: int, watch: Watch) -> QueryKey:
         call = self.compared.call("app:read", watch.program, watch.text)

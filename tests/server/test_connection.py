@@ -13,6 +13,7 @@ import pytest
 from attrs import Factory, define, field
 from relive.engine.admin_key import AdminKey
 from relive.engine.application.app import App
+from relive.engine.authentication.authenticator import Authenticator
 from relive.engine.database import Database
 from relive.engine.env import Env
 from relive.engine.execution.calls import Call
@@ -98,7 +99,13 @@ class World:
         runtime = self.database.live
         server_session = ServerSession(UNKNOWN_VERSION)
         peer.connection = Connection(
-            server_session, self.database, runtime, AdminKey(ADMIN_KEY), self.syncer.schedule, wake=lambda: None
+            server_session,
+            self.database,
+            runtime,
+            AdminKey(ADMIN_KEY),
+            Authenticator(tuple, float, float),
+            self.syncer.schedule,
+            wake=lambda: None,
         )
         peer.session.opened()
 

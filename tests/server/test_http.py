@@ -326,7 +326,6 @@ async def test_the_admin_key_opens_in_every_form_that_tools_write(running: Runni
         ("Convex", 400, "InvalidAuthHeader"),
         ("Conv", 400, "InvalidAuthHeader"),
         ("Basic dXNlcjpwYXNz", 400, "InvalidAuthHeader"),
-        ("Bearer a.b.c", 401, "NoAuthProvider"),
     ],
 )
 async def test_any_other_key_is_refused(running: Running, header: str, status: int, code: str) -> None:
@@ -336,6 +335,15 @@ async def test_any_other_key_is_refused(running: Running, header: str, status: i
         answer = await http.post("/api/query", json={"path": "counters:get", "args": NAME})
 
         assert problem(answer) == (status, code)
+
+
+async def test_a_token_is_no_admin_key_and_is_refused_where_no_provider_is_configured(running: Running) -> None:
+    async with running.http(authorization="Bearer a.b.c") as http:
+        answer = await http.get("/api/check_admin_key")
+        assert problem(answer) == (403, "BadDeployKey")
+        answer = await http.post("/api/query", json={"path": "counters:get", "args": NAME})
+
+        assert problem(answer) == (401, "NoAuthProvider")
 
 
 def test_an_empty_key_opens_nothing() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from attrs import Factory, define, field
 from relive.engine.admin_key import AdminKey
+from relive.engine.authentication.authenticator import Authenticator
 from relive.engine.execution.live_queries import LiveQueries
 from relive.engine.server.connection import Connection
 from relive.engine.server.syncer import Syncer
@@ -102,6 +103,7 @@ class Client:
             database,
             database.live,
             AdminKey(ADMIN_KEY),
+            Authenticator(tuple, float, float),
             self.server.syncer.schedule,
             wake=lambda: None,
         )
