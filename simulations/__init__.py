@@ -1,6 +1,8 @@
 """What proves it: one seed decides everything.
 
 app            the app that is run
+versions       what its later versions have instead
+apps           all of them, loaded
 driver         runs a trio program so that its plan decides everything; it alone knows trio's private names
 schedule       who runs next: policies, and their choices as numbers
 randomness     one stream for each thing that needs some
@@ -11,6 +13,7 @@ world          what comes in from outside, and what goes wrong there
 process        one life of a server process, made of the code that ships
 server_socket  its end of a connection
 client         a client, and what its application sees
+paging         which page a client watches next
 network        connections that delay, stall and end
 trace          what happened, in order
 run            a plan to a trace and the log that was left

@@ -18,7 +18,8 @@ from ..protocol.errors import InvalidValue, ProtocolError
 from ..protocol.messages import MutationResponse, QueryUpdated, ServerMessage, Transition
 from ..protocol.results import MutationSuccess
 from .network import Link
-from .plan import MUTATE, SUBSCRIBE, Operation
+from .paging import ShownPage, followers, shown_page, splittable
+from .plan import MORE, MUTATE, SPLIT, SUBSCRIBE, Operation
 from .randomness import stream
 from .trace import Answered, Asked, Done, Lost, Objected, Opened, Seen, Shown, Subscribed, Trace, Unsubscribed
 
@@ -69,11 +70,42 @@ class Client:
                 await self.settled.wait()
         elif operation.verb == SUBSCRIBE:
             self.subscribe(operation.path, operation.args)
+        elif operation.verb == MORE:
+            self.watch_more()
+        elif operation.verb == SPLIT:
+            for page in splittable(self.pages())[:1]:
+                self.trace.probe("a page is split")
+                for half in page.halves():
+                    self.subscribe(*half)
+                self.unsubscribe(page.query)
         elif self.subscribed:
-            query = self.subscribed.popleft()
-            self.session.unsubscribe(query)
-            self.trace.add(Unsubscribed(self.number, query))
-            self.flush()
+            self.unsubscribe(self.subscribed[0])
+
+    def watch_more(self) -> None:
+        """The next page; if there is none, the first one anew, which may end sooner by now."""
+        pages = self.pages()
+        following = followers(pages)
+        if following:
+            self.trace.probe("a page after another is watched")
+            self.subscribe(*following[0])
+        elif pages:
+            self.unsubscribe(pages[0].query)
+            self.subscribe(pages[0].path, pages[0].args)
+
+    def pages(self) -> list[ShownPage]:
+        """Those that are watched, and what the application sees of them."""
+        results = self.session.results
+        return [
+            page
+            for query in self.subscribed
+            if (page := shown_page(query, self.queries[query], results.get(query))) is not None
+        ]
+
+    def unsubscribe(self, query: int) -> None:
+        self.subscribed.remove(query)
+        self.session.unsubscribe(query)
+        self.trace.add(Unsubscribed(self.number, query))
+        self.flush()
 
     def subscribe(self, path: str, args: dict[str, object]) -> None:
         query = self.session.subscribe(path, args)

@@ -20,6 +20,8 @@ class Fold:
     """By table and id: the entry that wrote it, and its CBOR."""
     problems: list[str] = Factory(list[str])
     """Writes that do not follow from what was there."""
+    decoded: dict[bytes, Any] = Factory(dict[bytes, Any])
+    """Documents that were looked at, by their CBOR."""
 
     def apply(self, entry: Entry) -> None:
         self.lsn = entry.lsn
@@ -37,8 +39,24 @@ class Fold:
     def versions(self, table: str) -> dict[str, int]:
         return {id: lsn for id, (lsn, _) in self.documents.get(table, {}).items()}
 
+    def whole(self, table: str) -> list[dict[str, Any]]:
+        """The documents of a table in the order in which they were made."""
+        found = [self.decode(document) for _, document in self.documents.get(table, {}).values()]
+        return sorted(found, key=creation_time)
+
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """The documents of a table in the order in which they were made, without fields of the engine."""
-        decoded: list[Any] = [cbor.decode(document) for _, document in self.documents.get(table, {}).values()]
-        decoded.sort(key=lambda row: row["_creationTime"])
-        return [{name: value for name, value in row.items() if not name.startswith(SYSTEM)} for row in decoded]
+        """As `whole`, without fields of the engine."""
+        return [
+            {name: value for name, value in row.items() if not name.startswith(SYSTEM)} for row in self.whole(table)
+        ]
+
+    def decode(self, document: bytes) -> dict[str, Any]:
+        if document not in self.decoded:
+            self.decoded[document] = cbor.decode(document)
+        found: dict[str, Any] = self.decoded[document]
+        return found
+
+
+def creation_time(row: dict[str, Any]) -> float:
+    time: float = row["_creationTime"]
+    return time

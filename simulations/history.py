@@ -8,15 +8,33 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import Any
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from ..log.entry import Entry, Kind
 from ..protocol import cbor, json
+from .apps import version_of
 from .client import session_id
-from .fold import Fold
-from .model import Refusal, State
+from .fold import SYSTEM, Fold
+from .model import items
+from .model.rows import NUMBER, Ref, Refusal, Row
+from .model.state import State
 from .run import Run
 from .trace import Answered, Asked, Event, Started, Wrote
+
+
+@frozen
+class Answer:
+    """What a query gave, and the tables from which it came."""
+
+    rows: dict[str, tuple[Row, ...]]
+    version: int
+    result: bytes
+
+    def holds(self, state: State) -> bool:
+        tables = state.tables
+        return self.version == tables.version and all(
+            tables.by_name.get(name, ()) is rows for name, rows in self.rows.items()
+        )
 
 
 @define(eq=False)
@@ -35,6 +53,10 @@ class History:
     An answer may be of a time between two entries, and says no more than the one before it."""
     durable: list[int] = Factory(list[int])
     """Before each event: the newest entry that had been written."""
+    ids: dict[int, str] = Factory(dict[int, str])
+    """Of the model's rows, by their number."""
+    answers: dict[str, Answer] = Factory(dict[str, Answer])
+    """The newest to each question."""
 
     @property
     def events(self) -> list[tuple[int, Event]]:
@@ -46,7 +68,15 @@ class History:
 
     def answer(self, lsn: int, path: str, args: dict[str, Any]) -> bytes:
         """What a query gives as of an entry, as the JSON that clients see."""
-        return json.encode(self.states[lsn].query(path, args))
+        question, state = f"{path} {args}", self.states[lsn]
+        known = self.answers.get(question)
+        if known is None or not known.holds(state):
+            tables = state.tables
+            tables.looked.clear()
+            result = json.encode(state.query(path, args))
+            rows = {name: tables.by_name.get(name, ()) for name in tables.looked}
+            known = self.answers[question] = Answer(rows, tables.version, result)
+        return known.result
 
     def entry_of(self, client: int, request: int) -> Entry | None:
         found = self.by_request.get((session_id(self.run.plan.seed, client), request))
@@ -80,7 +110,11 @@ def history_of(run: Run) -> History:
 
 def execute(history: History, entry: Entry, fold: Fold) -> None:
     state = history.states[-1]
-    if entry.kind is Kind.MUTATION:
+    if entry.kind is Kind.DEPLOY:
+        state.tables.version = version_of(entry.code)
+    elif entry.kind is Kind.SYSTEM:
+        migrate(history, entry)
+    elif entry.kind is Kind.MUTATION:
         args: Any = cbor.decode(entry.args)
         where = f"entry {entry.lsn}, {entry.function} with {args}"
         try:
@@ -88,12 +122,46 @@ def execute(history: History, entry: Entry, fold: Fold) -> None:
         except Refusal:
             history.unlike.append(f"{where}: it must be refused, and is in the log")
             return
-        if entry.result != result:
+        state.stamp(entry.ts)
+        if entry.result is not None and entry.result != result:
             history.unlike.append(f"{where}: its result is {entry.result!r}, and must be {result!r}")
-    for table, rows in state.tables.items():
-        found = fold.rows(table)
-        if found != rows:
-            history.unlike.append(f"entry {entry.lsn}, {entry.function}: {table} is {found}, and must be {rows}")
+    compare(history, entry, fold)
+
+
+def migrate(history: History, entry: Entry) -> None:
+    """What a step of a migration does to the documents that it wrote."""
+    state = history.states[-1]
+    written = {write.id for write in entry.writes if write.table == items.ITEMS}
+    for row in state.tables.rows(items.ITEMS):
+        if history.ids.get(row[NUMBER]) in written:
+            items.repaint(state.tables, row)
+
+
+def compare(history: History, entry: Entry, fold: Fold) -> None:
+    """The tables that the entry wrote, or the model, must be the same."""
+    now, before = history.states[-1].tables.by_name, history.states[-2].tables.by_name
+    touched = {write.table for write in entry.writes if not write.table.startswith(SYSTEM)}
+    touched |= {name for name, rows in now.items() if rows is not before.get(name, ())}
+    for table in sorted(touched):
+        rows, found = now.get(table, ()), fold.whole(table)
+        for row, document in zip(rows, found, strict=False):
+            history.ids.setdefault(row[NUMBER], document["_id"])
+        expected = [{"_id": history.ids.get(row[NUMBER]), **public(history, row)} for row in rows]
+        plain = [without_time(document) for document in found]
+        if plain != expected:
+            history.unlike.append(f"entry {entry.lsn}, {entry.function}: {table} is {plain}, and must be {expected}")
+
+
+def public(history: History, row: Row) -> Row:
+    return {
+        name: history.ids.get(value.number) if isinstance(value, Ref) else value
+        for name, value in row.items()
+        if name != NUMBER
+    }
+
+
+def without_time(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "_creationTime"}
 
 
 def note_events(history: History) -> None:

@@ -22,7 +22,11 @@ PLAN_VERSION: Final = 1
 MUTATE: Final = "mutate"
 SUBSCRIBE: Final = "subscribe"
 UNSUBSCRIBE: Final = "unsubscribe"
-VERBS: Final = (MUTATE, SUBSCRIBE, UNSUBSCRIBE)
+MORE: Final = "more"
+"""Watch the page that follows those that are watched, or the first one anew."""
+SPLIT: Final = "split"
+"""Watch two pages in place of one that can be split."""
+VERBS: Final = (MUTATE, SUBSCRIBE, UNSUBSCRIBE, MORE, SPLIT)
 
 CRASH: Final = "crash"
 """The machine stops; ``amount`` is how many of a hundred changed pages survive."""
@@ -63,7 +67,7 @@ class Operation:
     pause_ms: int
     verb: str
     path: str
-    """Of ``unsubscribe``, empty: the oldest subscription ends."""
+    """Of ``unsubscribe``, ``more`` and ``split``, empty: the oldest subscription ends, the first page is meant."""
     args: dict[str, Any]
 
 

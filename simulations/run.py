@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
 from hashlib import sha256
-from pathlib import Path
 
 from attrs import define, field
 
-from ..engine.application.app import App, load_app
+from ..engine.application.app import App
 from ..log.entry import Entry
 from ..log.errors import Damaged
 from ..log.recovery import recover
 from . import driver
+from .apps import versions
 from .driver import Clock
 from .errors import Deadlock, TooManySteps
 from .plan import Plan
@@ -44,9 +43,8 @@ class Run:
         return sha256(self.text().encode()).hexdigest()
 
 
-@cache
 def simulated_app() -> App:
-    return load_app(Path(__file__).parent / "app")
+    return versions()[0]
 
 
 def run(plan: Plan) -> Run:

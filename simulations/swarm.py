@@ -17,7 +17,9 @@ from .plan import (
     DISK_FULL,
     FAULTS,
     HALF_OPEN,
+    MORE,
     MUTATE,
+    SPLIT,
     STALL,
     SUBSCRIBE,
     UNSUBSCRIBE,
@@ -28,13 +30,17 @@ from .plan import (
 )
 from .randomness import stream
 from .schedule import ONE, PCT, SHUFFLE
-from .workloads import WORKLOADS, Drawing
+from .workloads.catalog import WORKLOADS
+from .workloads.drawing import Drawing
 
 WARM_UP_MS = 40
 CHAOS_MS_MAX = 400
 CLIENTS_MAX = 4
 OPERATIONS_MAX = 24
 FAULTS_MAX = 14
+WORKLOAD_LIKELY = 0.3
+PAGED = "pages"
+"""The workload whose clients ask for more."""
 
 
 def generate(seed: int, kinds: Iterable[str] = FAULTS, clients_max: int = CLIENTS_MAX) -> Plan:
@@ -44,7 +50,7 @@ def generate(seed: int, kinds: Iterable[str] = FAULTS, clients_max: int = CLIENT
     chaos_ms = WARM_UP_MS + int(random.random() * CHAOS_MS_MAX)
     enabled = sorted(kind for kind in kinds if random.random() < 0.4)
     faults = [draw_fault(random, enabled, clients, chaos_ms) for _ in range(int(random.random() * FAULTS_MAX))]
-    workloads = [name for name in WORKLOADS if random.random() < 0.5] or [random.choice(sorted(WORKLOADS))]
+    workloads = [name for name in WORKLOADS if random.random() < WORKLOAD_LIKELY] or [random.choice(sorted(WORKLOADS))]
     drawing = Drawing(random)
     pause_ms_max = random.choice((0, 2, 10, 30))
     return Plan(
@@ -79,15 +85,17 @@ def draw_knobs(random: Random) -> Knobs:
 def draw_client(random: Random, drawing: Drawing, workloads: list[str], pause_ms_max: int) -> tuple[Operation, ...]:
     operations: list[Operation] = []
     for position in range(2 + int(random.random() * OPERATIONS_MAX)):
-        mutation, query = WORKLOADS[random.choice(workloads)]
+        workload = WORKLOADS[random.choice(workloads)]
         pause_ms = int(random.random() * (pause_ms_max + 1))
         chance = random.random()
         if position < 2 or chance < 0.12:
-            operations.append(Operation(pause_ms, SUBSCRIBE, *query(drawing)))
+            operations.append(Operation(pause_ms, SUBSCRIBE, *workload.query(drawing)))
         elif chance < 0.18:
             operations.append(Operation(pause_ms, UNSUBSCRIBE, "", {}))
+        elif chance < 0.45 and PAGED in workloads:
+            operations.append(Operation(pause_ms, random.choice((MORE, MORE, SPLIT)), "", {}))
         else:
-            operations.append(Operation(pause_ms, MUTATE, *mutation(drawing)))
+            operations.append(Operation(pause_ms, MUTATE, *workload.mutation(drawing)))
     return tuple(operations)
 
 

@@ -4,5 +4,11 @@ schema    its tables
 bank      accounts, whose sum stays
 counters  counts, read and not read
 names     what only one may have
-chat      ranges, and moves between them
+chat      ranges, pages, and moves between ranges
+queues    jobs, each for one worker
+lists     what tells in which order transactions were: appends and registers, several in one
+pins      queries that depend on what they read
+parts     mutations that call mutations, of which some fail
+stamps    what is in the order of commits
+items     what other versions of the app do otherwise
 """

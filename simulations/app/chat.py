@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import builtins
+from typing import Literal
 
 from relive.engine.application.functions import mutation, query
 from relive.engine.transactions.context import MutationCtx, QueryCtx
+from relive.engine.transactions.pagination import Page, PaginationOptions
 from relive.engine.transactions.range_query import Query
 
 from .schema import Message
@@ -47,6 +49,26 @@ async def range(ctx: QueryCtx, channel: str, low: int, high: int) -> builtins.li
 @query
 async def count(ctx: QueryCtx, channel: str, low: int, high: int) -> int:
     return await within(ctx, channel, low, high).count()
+
+
+@query
+async def is_quiet(ctx: QueryCtx, channel: str, low: int, high: int) -> bool:
+    return not await within(ctx, channel, low, high).exists()
+
+
+@query
+async def page(
+    ctx: QueryCtx, channel: str, order: Literal["asc", "desc"], paginationOpts: PaginationOptions
+) -> Page[str]:
+    documents = ctx.db.query(Message).index(Message.by_position, channel).order(order)
+    found = await documents.paginate(paginationOpts)
+    return Page(
+        page=[message.body for message in found.page],
+        is_done=found.is_done,
+        continue_cursor=found.continue_cursor,
+        split_cursor=found.split_cursor,
+        page_status=found.page_status,
+    )
 
 
 @query

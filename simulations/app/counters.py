@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relive.engine.application.functions import mutation, query
 from relive.engine.transactions.context import MutationCtx, QueryCtx
-from relive.engine.transactions.operations import increment
+from relive.engine.transactions.operations import increment, maximum
 
 from .schema import Counter
 
@@ -31,6 +31,21 @@ async def bump(ctx: MutationCtx, name: str) -> None:
         await ctx.db.insert(Counter(name=name, count=1))
     else:
         await ctx.db.merge(counter.id, count=increment())
+
+
+@mutation
+async def raise_to(ctx: MutationCtx, name: str, least: int) -> None:
+    """Makes it no less than that, and does not look at the count."""
+    counter = await find(ctx, name)
+    if counter is None:
+        await ctx.db.insert(Counter(name=name, count=least))
+    else:
+        await ctx.db.merge(counter.id, count=maximum(least))
+
+
+@query
+async def above(ctx: QueryCtx, least: int) -> list[str]:
+    return [counter.name for counter in await ctx.db.query(Counter).index(Counter.by_count, gte=least).collect()]
 
 
 @query

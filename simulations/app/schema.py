@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from relive.engine.data.schema import Document, field, index
+from relive.engine.data.schema import Document, Id, field, index
+from relive.protocol.values import Int64
 
 
 class Account(Document):
@@ -14,9 +15,10 @@ class Account(Document):
 
 class Counter(Document):
     name: str = field()
-    count: int
+    count: int = field()
 
     by_name = index(name)
+    by_count = index(count)
 
 
 class Owned(Document):
@@ -34,3 +36,48 @@ class Message(Document):
 
     by_position = index(channel, position)
     by_body = index(body)
+
+
+class Job(Document):
+    number: int
+    state: str = field()
+    worker: str = field()
+
+    by_state = index(state)
+    by_worker = index(worker, state)
+
+
+class ListOfKey(Document, table="lists"):
+    key: str = field()
+    items: list[int]
+
+    by_key = index(key)
+
+
+class Register(Document):
+    key: str = field()
+    value: int
+
+    by_key = index(key)
+
+
+class Pin(Document):
+    name: str = field()
+    message: Id[Message]
+
+    by_name = index(name)
+
+
+class Part(Document):
+    name: str = field()
+    size: int
+
+    by_name = index(name)
+
+
+class Note(Document):
+    body: str = field()
+    at: Int64 = field()
+
+    by_body = index(body)
+    by_at = index(at)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ...protocol import json
 from ..history import History
-from ..model import Refusal
+from ..model.rows import Refusal
 from ..plan import DISK_FULL, HALF_OPEN
 from ..trace import Answered, Asked
 from .violation import Violation

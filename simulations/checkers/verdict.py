@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ..history import History, history_of
 from ..run import Run
-from . import durability, liveness, order, processes, serializability, shape, subscriptions
+from . import durability, liveness, order, pages, processes, serializability, shape, subscriptions
 from .violation import Violation
 
 Checker = Callable[[History], Iterator[Violation]]
@@ -21,6 +21,7 @@ CHECKERS: Final[tuple[Checker, ...]] = (
     durability.check,
     order.check,
     subscriptions.check,
+    pages.check,
     liveness.check,
 )
 """What others build upon comes first."""

@@ -1,0 +1,62 @@
+"""Items, in the first version of the app."""
+
+from __future__ import annotations
+
+from relive.engine.application.functions import mutation, query
+from relive.engine.data.schema import Document, field, index
+from relive.engine.transactions.context import MutationCtx, QueryCtx
+
+
+class Item(Document):
+    name: str = field()
+    size: int
+
+    by_name = index(name)
+
+
+async def find(ctx: QueryCtx, name: str) -> Item | None:
+    return await ctx.db.query(Item).index(Item.by_name, name).unique()
+
+
+@mutation
+async def put(ctx: MutationCtx, name: str, size: int) -> None:
+    found = await find(ctx, name)
+    if found is None:
+        await ctx.db.insert(Item(name=name, size=size))
+    else:
+        await ctx.db.patch(found.id, size=size)
+
+
+@mutation
+async def grow(ctx: MutationCtx, name: str, by: int) -> int:
+    found = await find(ctx, name)
+    if found is None:
+        return 0
+    await ctx.db.patch(found.id, size=found.size + by)
+    return found.size + by
+
+
+@mutation
+async def remove(ctx: MutationCtx, name: str) -> None:
+    found = await find(ctx, name)
+    if found is not None:
+        await ctx.db.delete(found.id)
+
+
+@query
+async def smallest(ctx: QueryCtx, number: int) -> list[str]:
+    """All are read, and put in order here."""
+    found = sorted(await ctx.db.query(Item).collect(), key=lambda item: item.size)
+    return [item.name for item in found[:number]]
+
+
+@query
+async def colors(ctx: QueryCtx) -> list[str]:
+    return [f"{item.name} " for item in await ctx.db.query(Item).collect()]
+
+
+@query
+async def coats(ctx: QueryCtx) -> int:
+    """None yet."""
+    await ctx.db.query(Item).collect()
+    return 0
