@@ -21,9 +21,17 @@ model          the app a second time, brutally simple
 fold           the documents that a log makes
 history        the log, laid over the model
 checkers       what must be true of every run
-campaign       many seeds, one after another
+subject        what is simulated: all that campaigns, the minimiser and the reports know
+attempts       many seeds, here or in worker processes
+campaign       many seeds, what failed, what was reached
+determinism    some seeds again in another process
 minimise       a smaller plan that fails in the same way
-report         a failure for people
+small_scope    small plans to look for a known failure in
+values         plans with one value smaller
+kept           plans that failed, run first next time
+reporting      a failure for people and for programs
+progress       how far a campaign is
+command        what a command that simulates does
 __main__       the command line
 errors         what can go wrong with a simulation itself
 """

@@ -8,70 +8,66 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .campaign import search
-from .checkers.verdict import Verdict, judge
-from .errors import PlanInvalid, TrioUnsupported
-from .minimise import minimise
-from .plan import FAULTS, from_bytes
-from .report import report, save
-from .run import run
+from ..engine.determinism.hash_seed import ensure
+from .command import SHRINK_S, Settings, execute
+from .kept import FOLDER
+from .plan import FAULTS
+from .subject import shipped
 
-VIOLATION, COLD, BROKEN = 1, 2, 3
-SEEDS_FOR_PROBES = 300
-"""Fewer seeds need not reach everything."""
+HASH_SEED = 1
+"""Under which campaigns run, so that a seed is the same tomorrow."""
+
+
+class Share(click.ParamType[float]):
+    """A share of something: ``5%`` or ``0.05``."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value)
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = -1.0
+        if not 0 <= share <= 1:
+            self.fail(f"{text!r} is no share; say 5% or 0.05", param, ctx)
+        return share
+
+
+def parsed_faults(context: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
+    return FAULTS if text == "all" else tuple(kind for kind in text.split(",") if kind)
+
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+POSITIVE = click.FloatRange(min=0.0, min_open=True)
 
 
 @click.command()
-@click.option("--seeds", default=300, show_default=True, help="How many seeds to run.")
-@click.option("--first", default=0, show_default=True, help="The first of them.")
-@click.option("--faults", default=",".join(FAULTS), help="Which faults there may be, with commas; empty for none.")
-@click.option("--folder", type=click.Path(path_type=Path), default=Path(".simulations"), help="Where plans are kept.")
-@click.option("--replay", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Run one plan again.")
+@click.option("--seeds", type=click.IntRange(min=1), help="How many seeds. [default: 300, or as many as fit --time]")
+@click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="The first of them.")
+@click.option(
+    "--faults", default="all", show_default=True, callback=parsed_faults, help="Kinds of faults, with commas."
+)
+@click.option("--replay", type=FILE, help="Run one plan again.")
+@click.option("--shrink", type=click.FloatRange(min=0), default=SHRINK_S, show_default=True, help="Seconds to spend.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
+@click.option("--time", "time_s", type=POSITIVE, help="Seconds after which no more seeds are begun.")
+@click.option("--until-probes", is_flag=True, help="Go on until everything that must be reached was.")
+@click.option("--check-determinism", type=Share(), default="0%", help="Share of the seeds to run twice, as 5%.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), default=FOLDER, help="Where plans are kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
 @click.option("--debug", is_flag=True, help="Show what the server logs.")
-def main(seeds: int, first: int, faults: str, folder: Path, replay: Path | None, debug: bool) -> None:
+def main(check_determinism: float, shrink: float, debug: bool, **options: Any) -> None:
     """Simulate the server, its clients and its disk."""
     if not debug:
         logging.disable()
-    try:
-        sys.exit(replayed(replay) if replay is not None else searched(range(first, first + seeds), faults, folder))
-    except (PlanInvalid, TrioUnsupported) as error:
-        click.echo(error, err=True)
-        sys.exit(BROKEN)
-
-
-def replayed(file: Path) -> int:
-    verdict = judge(run(from_bytes(file.read_bytes())))
-    if verdict.violations:
-        click.echo(report(verdict, file), nl=False)
-        return VIOLATION
-    click.echo(f"seed {verdict.run.plan.seed}: nothing is wrong")
-    return 0
-
-
-def searched(seeds: range, faults: str, folder: Path) -> int:
-    kinds = [kind for kind in faults.split(",") if kind]
-    unknown = sorted(set(kinds) - set(FAULTS))
-    if unknown:
-        raise PlanInvalid(f"there is no fault {unknown[0]!r}; there are {', '.join(FAULTS)}")
-    campaign = search(seeds, kinds=kinds)
-    if campaign.found:
-        show(campaign.found[0], folder)
-        return VIOLATION
-    click.echo(f"{campaign.seeds} seeds: nothing is wrong")
-    cold = campaign.cold()
-    if cold and len(seeds) >= SEEDS_FOR_PROBES and set(kinds) == set(FAULTS):
-        click.echo(f"never reached: {', '.join(cold)}")
-        return COLD
-    return 0
-
-
-def show(found: Verdict, folder: Path) -> None:
-    smallest = minimise(found)
-    click.echo(report(smallest, save(smallest, folder), found), nl=False)
+    sys.exit(execute(shipped, Settings(shrink_s=shrink, determinism=check_determinism, **options)))
 
 
 if __name__ == "__main__":
+    ensure(HASH_SEED)
     main()

@@ -6,47 +6,43 @@ of their own.
 
 from __future__ import annotations
 
-import gc
+from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from attrs import Factory, define
 
-from .checkers.verdict import Verdict, judge
-from .plan import FAULTS
-from .run import run
-from .swarm import generate
-
-COLLECT_EVERY = 20
-"""Runs are done without the garbage collector, so it is their turn in between."""
-
-PROBES: Final = (
-    *(f"fault {kind}" for kind in FAULTS),
-    "a process recovered entries",
-    "a server waits for a slow client",
-    "recovery cut a torn end",
-    "requests arrive after their connection was cut",
-    "several commits in one batch",
-)
-"""What every campaign of some hundred seeds must reach."""
+from .attempts import Outcome, outcomes
+from .checkers.verdict import Verdict
+from .plan import FAULTS, from_bytes
+from .subject import Maker, shipped
 
 
-@define
+@define(eq=False)
 class Campaign:
+    make: Maker
     seeds: int = 0
     """How many were run."""
-    found: list[Verdict] = Factory(list[Verdict])
-    probes: dict[str, int] = Factory(dict[str, int])
+    failures: list[Outcome] = Factory(list[Outcome])
+    probes: Counter[str] = Factory(Counter[str])
+    steps: int = 0
+    """Events of all traces together."""
 
     def cold(self) -> tuple[str, ...]:
-        return tuple(name for name in PROBES if name not in self.probes)
+        """What must be reached, and was not."""
+        return tuple(name for name in self.make().probes if not self.probes[name])
 
-    def add(self, verdict: Verdict) -> None:
+    def add(self, outcome: Outcome) -> None:
         self.seeds += 1
-        for name, count in verdict.run.trace.probes.items():
-            self.probes[name] = self.probes.get(name, 0) + count
-        if verdict.violations:
-            self.found.append(verdict)
+        self.steps += outcome.steps
+        self.probes.update(outcome.probes)
+        if outcome.kinds:
+            self.failures.append(outcome)
+
+    @property
+    def found(self) -> list[Verdict]:
+        """Of each failure, attempted once more.  The same plan fails again, or the simulator is wrong."""
+        subject = self.make()
+        return [subject.attempt(from_bytes(failure.plan)) for failure in self.failures]
 
 
 def forever(campaign: Campaign) -> bool:
@@ -57,16 +53,19 @@ def forever(campaign: Campaign) -> bool:
 def search(
     seeds: Iterable[int],
     *,
+    make: Maker = shipped,
     goes_on: Callable[[Campaign], bool] = forever,
     kinds: Iterable[str] = FAULTS,
-    found_max: int = 1,
+    failures_max: int = 1,
+    jobs: int = 1,
 ) -> Campaign:
-    """Run the plans of these seeds until so many fail, or ``goes_on``, asked before each, says no."""
-    campaign, kinds = Campaign(), tuple(kinds)
-    for seed in seeds:
-        if len(campaign.found) >= found_max or not goes_on(campaign):
+    """Attempt the plans of these seeds until so many fail, or ``goes_on``, asked after each, says no.
+
+    Raises SimulatorFailed, TrioUnsupported.
+    """
+    campaign = Campaign(make)
+    for outcome in outcomes(make, seeds, tuple(kinds), jobs):
+        campaign.add(outcome)
+        if len(campaign.failures) >= failures_max or not goes_on(campaign):
             break
-        campaign.add(judge(run(generate(seed, kinds))))
-        if campaign.seeds % COLLECT_EVERY == 0:
-            gc.collect()
     return campaign

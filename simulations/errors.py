@@ -4,6 +4,7 @@ ReliveError
 └── SimulationError
     ├── TrioUnsupported   this version of trio cannot be driven
     ├── PlanInvalid       a plan file that cannot be run
+    ├── SimulatorFailed   the world or a checker has a bug
     ├── Deadlock          nothing can run any more, and nobody waits for a time
     └── TooManySteps      the program runs in circles
 """
@@ -63,3 +64,16 @@ class TooManySteps(SimulationError):
 
     def __str__(self) -> str:
         return f"not done after {self.steps} steps"
+
+
+@define(auto_exc=True)
+class SimulatorFailed(SimulationError):
+    """Repair the simulator: this says nothing about what is simulated."""
+
+    seed: int | None
+    """None if it is not known."""
+    problem: str
+
+    def __str__(self) -> str:
+        where = f" at seed {self.seed}" if self.seed is not None else ""
+        return f"the simulator itself failed{where}: {self.problem}"
