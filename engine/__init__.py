@@ -6,6 +6,7 @@ application   an app, from its source to functions that can be called
 execution     runs functions: from a call to a result and an entry; live queries
 deployment    what changes a running deployment: code, data, environment
 history       what the log knows about the past, and running it again
+portability   data in and out: exports, imports, backups
 server        websockets and HTTP on one port
 codegen       clients' types, generated from the hints
 authentication  who is asking: identity providers, tokens, the identity that a token proves

@@ -98,6 +98,25 @@ def decode(text: str | bytes) -> Value:
     return from_json(parse(text))
 
 
+def decode_export(text: str | bytes) -> Value:
+    """The value that a JSON text of a snapshot stands for (``export_json``).  Raise ``InvalidValue``."""
+    return from_json(_with_int64(parse(text)))
+
+
+def _with_int64(tree: object) -> object:
+    """Bare integers as Convex JSON writes an Int64.  The tree is nested as little as ``parse`` allows."""
+    if type(tree) is int:
+        try:
+            return {"$integer": _base64(tree.to_bytes(8, "little", signed=True))}
+        except OverflowError:
+            raise InvalidValue("$", f"{tree} is beyond 64 bits: write it with a point") from None
+    if type(tree) is dict:
+        return {name: item if type(item) is str else _with_int64(item) for name, item in tree.items()}
+    if type(tree) is list:
+        return [_with_int64(item) for item in tree]
+    return tree
+
+
 def to_json(value: Value) -> object:
     """A tree of Convex JSON, ready for ``dump``.  Raise ``InvalidValue`` for what is not a value."""
     return _checked_tree(value, _convex)

@@ -24,6 +24,7 @@ ROOMS = (
     "execution",
     "deployment",
     "history",
+    "portability",
     "server",
 )
 """Of the engine; what assembles them stands beside."""
