@@ -40,7 +40,6 @@ def export(snapshot: Snapshot, format: Format, packed: bool = False) -> Iterator
         return
     pipe = Pipe()
     with zipfile.ZipFile(cast("IO[bytes]", pipe), "w") as archive:
-        archive.comment = f"relive snapshot of entry {snapshot.lsn}".encode()
         if format == "zip":
             yield from whole(archive, pipe, "README.md", README.encode())
             numbers = [json.dump({"id": table.number, "name": table.name}) + b"\n" for table in snapshot.tables]
