@@ -142,7 +142,9 @@ class Identity(Mapping[str, Any]):
 
 
 def identity_of_claims(claims: Mapping[str, object]) -> Identity:
-    """The identity that the claims of a valid token describe.  Raises TokenRejected for claims that are no values."""
+    """The identity that the claims of a valid token describe; without claims that are no values here, such as
+    those with names that are not ASCII.  Raises TokenRejected if there are too many.
+    """
     issuer, subject = claims["iss"], claims["sub"]
     attributes: dict[str, object] = {
         "tokenIdentifier": f"{issuer}|{subject}",
@@ -158,7 +160,15 @@ def identity_of_claims(claims: Mapping[str, object]) -> Identity:
             # What a person claims under the name of an attribute that is made here must not take its place.
             for path, leaf in flattened(name, value):
                 attributes.setdefault(path, leaf)
-    return identity_of_attributes(attributes)
+    return identity_of_attributes({name: value for name, value in attributes.items() if is_value(name, value)})
+
+
+def is_value(name: str, value: object) -> bool:
+    try:
+        normalize({name: value})
+    except InvalidValue:
+        return False
+    return True
 
 
 def identity_of_attributes(attributes: Mapping[str, object]) -> Identity:
