@@ -5,7 +5,7 @@
     failed(url)           when it could not be
 
 Invariants
-    * Forged tokens cannot make us fetch one address more often than every `FETCH_PAUSE_S`.
+    * Forged tokens cannot make us fetch one address more often than every `FETCH_PAUSE_S`, and failures neither.
     * Keys are kept `KEPT_S`; if they cannot be fetched then, the old ones serve up to `KEPT_S_MAX`.
 """
 
@@ -50,14 +50,21 @@ class KeySets:
     fetched: dict[str, Fetched] = Factory(dict[str, Fetched])
     tried_s: dict[str, float] = Factory(dict[str, float])
     """When each address was asked last, whatever it said."""
+    renewed_s: dict[str, float] = Factory(dict[str, float])
+    """When each was asked last because a token named a key that was not there."""
     problems: dict[str, str] = Factory(dict[str, str])
     """Why it could not be fetched the last time."""
 
     def needs_fetching(self, url: str, now_s: float, *, newer: bool = False) -> bool:
         """Whether to fetch it now; ``newer`` if what is known does not do."""
         known, tried = self.fetched.get(url), self.tried_s.get(url)
+        if newer:
+            # Once at once: keys that a provider has just changed need not wait for the pause.
+            tried = self.renewed_s.get(url)
         if tried is not None and now_s - tried < FETCH_PAUSE_S:
             return False
+        if newer:
+            self.renewed_s[url] = now_s
         return known is None or newer or now_s - known.at_s > KEPT_S
 
     def document(self, url: str, now_s: float) -> object:

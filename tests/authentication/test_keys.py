@@ -71,12 +71,11 @@ def test_keys_are_fetched_again_when_a_token_names_one_that_is_new() -> None:
     net.authenticate(net.now())
     fresh = RSAKey.generate_key(2048, {"kid": "fresh"})
     net.pages[JWKS] = key_set(fresh)
-    net.clock.pass_s(FETCH_PAUSE_S)
 
     assert net.authenticate(net.now(key=fresh)).identity.subject == "ada"
-    assert net.asked == [DISCOVERY, JWKS, JWKS]
     with pytest.raises(TokenRejected, match="no RS256 key with the `kid` 'rsa'"):
         net.authenticate(net.now())
+    assert net.asked == [DISCOVERY, JWKS, JWKS]
 
 
 def test_tokens_with_made_up_key_ids_make_keys_be_fetched_no_more_often_than_every_half_minute() -> None:
@@ -88,7 +87,7 @@ def test_tokens_with_made_up_key_ids_make_keys_be_fetched_no_more_often_than_eve
         net.clock.pass_s(1)
 
     assert net.asked[:2] == [DISCOVERY, JWKS]
-    assert len(net.asked) <= 2 + 300 / FETCH_PAUSE_S
+    assert len(net.asked) == 2 + 300 / FETCH_PAUSE_S
 
 
 def test_old_keys_serve_while_the_provider_cannot_be_reached_but_not_for_ever() -> None:
@@ -143,14 +142,8 @@ def test_a_key_set_that_is_none_is_as_if_it_were_not_there(keys: bytes) -> None:
 
 def test_keys_that_cannot_be_read_are_passed_over() -> None:
     good = KEYS["RS256"].as_dict(private=False)
-    rubbish = [
-        7,
-        None,
-        {"kty": "RSA"},
-        {"kty": "RSA", "n": "!", "e": "AQAB"},
-        {"kty": "oct", "k": "c2VjcmV0"},
-        {"kty": []},
-    ]
+    broken = [{"kty": "RSA"}, {"kty": "RSA", "n": "!", "e": "AQAB"}, {"kty": "oct", "k": "c2VjcmV0"}, {"kty": []}]
+    rubbish: list[object] = [7, None, *broken]
     net = Net(pages={DISCOVERY: CONFIGURATION, JWKS: json.dump({"keys": [*rubbish, good]})})
 
     assert net.authenticate(net.now()).identity.subject == "ada"
@@ -160,8 +153,9 @@ def test_a_provider_that_publishes_its_private_key_still_has_only_its_public_one
     net = Net(pages={DISCOVERY: CONFIGURATION, JWKS: json.dump({"keys": [KEYS["RS256"].as_dict(private=True)]})})
     net.authenticate(net.now())
 
-    (key,) = net.judge.key_sets.document(JWKS, 0)  # type: ignore[misc]
-    assert not key.is_private
+    keys = net.judge.key_sets.document(JWKS, 0)
+    assert isinstance(keys, tuple)
+    assert [key.is_private for key in keys] == [False]
 
 
 def test_keys_of_a_custom_issuer_are_where_it_says() -> None:

@@ -30,6 +30,7 @@ def run_script(
     server: Server,
     steps: Mapping[str, Callable[[], None]] | None = None,
     cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Any:
     """Run a script to its end, carry out its steps, and return its result."""
     remaining = dict(steps or {})
@@ -37,7 +38,7 @@ def run_script(
         process = subprocess.Popen(
             list(command),
             cwd=cwd,
-            env={**os.environ, "RELIVE_URL": server.url},
+            env={**os.environ, "RELIVE_URL": server.url, **(environment or {})},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from relive import Document, field, index
+
+
+class Note(Document):
+    owner: str = field()
+    text: str
+    by_owner = index(owner)
