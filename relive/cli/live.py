@@ -43,6 +43,8 @@ class LiveClient:
     url: str
     """Of the server, as ``http://host:port``."""
     admin_key: str | None = field(repr=False)
+    acting_as: dict[str, object] | None
+    """Attributes of the identity that the holder of the key acts as."""
     path: str
     args: dict[str, object]
     on_result: Callable[[QueryUpdated | QueryFailed], None]
@@ -59,7 +61,7 @@ class LiveClient:
         """
         session = ClientSession(self.entropy(SESSION_BYTES))
         if self.admin_key is not None:
-            session.authenticate(AdminToken(self.admin_key, None))
+            session.authenticate(AdminToken(self.admin_key, self.acting_as))
         query_id = session.subscribe(self.path, self.args)
         close_reason: str | None = INITIAL_CONNECT
         while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as plain_json
 import re
+from base64 import b64encode
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -47,6 +48,18 @@ def check_url(context: click.Context, parameter: click.Parameter, url: str | Non
     return url.rstrip("/")
 
 
+def check_identity(context: click.Context, parameter: click.Parameter, text: str | None) -> dict[str, object] | None:
+    if text is None:
+        return None
+    try:
+        tree = json.parse(text)
+    except InvalidValue as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+    if not isinstance(tree, dict):
+        raise click.BadParameter('it is a JSON object, as \'{"subject": "ada"}\'', context, parameter)
+    return tree
+
+
 @click.command()
 @click.argument("function")
 @click.argument("arguments", default="{}")
@@ -68,6 +81,13 @@ def check_url(context: click.Context, parameter: click.Parameter, url: str | Non
 @click.option(
     "--code", type=click.Choice(("then", "now")), default=None, help="With --at: whose code runs. [default: then]"
 )
+@click.option(
+    "--identity",
+    default=None,
+    callback=check_identity,
+    metavar="JSON",
+    help='Act as somebody, for functions that ask: \'{"subject": "ada"}\'. Needs the admin key.',
+)
 @json_option
 @traceback_option
 @click.pass_context
@@ -80,6 +100,7 @@ def run(
     watch: bool,
     at: LSN | Time | None,
     code: str | None,
+    identity: dict[str, object] | None,
     as_json: bool,
 ) -> int:
     """Call FUNCTION, as module:name, with ARGUMENTS, a JSON object.
@@ -94,6 +115,8 @@ def run(
     """
     path, tree = path_of(function), arguments_of(arguments)
     if at is not None:
+        if identity is not None:
+            raise click.UsageError("--identity is for a server that runs, and does not go with --at")
         if watch or url is not None:
             raise click.UsageError("--at reads the data folder: it goes with neither --watch nor --url")
         from .past import run_at  # Much to import.
@@ -103,12 +126,14 @@ def run(
         raise click.UsageError("--code belongs to --at")
     is_data_given = context.get_parameter_source("data") is not click.core.ParameterSource.DEFAULT
     target = target_of(data, is_data_given, url)
+    if identity is not None and target.admin_key is None:
+        raise click.UsageError("--identity needs the admin key: give --data, the folder that the server serves")
     if watch:
         from .watching import watch_query
 
-        watch_query(target.url, target.admin_key, path, tree, as_json)
+        watch_query(target.url, target.admin_key, identity, path, tree, as_json)
         return 0
-    answer = call(target, path, tree)
+    answer = call(target, path, tree, identity)
     return show(str(path), answer, as_json)
 
 
@@ -144,12 +169,15 @@ def target_of(data: Path, is_data_given: bool, url: str | None) -> Target:
     return Target(url or found or f"http://{HOST}:{PORT}", key)
 
 
-def call(target: Target, path: FunctionPath, arguments: dict[str, object]) -> str:
+def call(
+    target: Target, path: FunctionPath, arguments: dict[str, object], identity: dict[str, object] | None = None
+) -> str:
     """The server's answer, a JSON text.  Raises ServerUnreachable, RequestRefused."""
     headers = {"Convex-Client": f"relive-{ENGINE_VERSION}"}
     body: dict[str, object] = {"args": arguments, "format": FORMAT}
     if target.admin_key is not None:
-        headers["Authorization"] = f"Convex {target.admin_key}"
+        acting = f":{b64encode(json.dump(identity)).decode()}" if identity is not None else ""
+        headers["Authorization"] = f"Convex {target.admin_key}{acting}"
         route = "/api/function"
         body["path"] = str(path)
     else:

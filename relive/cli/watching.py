@@ -17,14 +17,19 @@ from .output import readable, say
 
 
 def watch_query(
-    url: str, admin_key: str | None, path: FunctionPath, arguments: dict[str, object], as_json: bool
+    url: str,
+    admin_key: str | None,
+    acting_as: dict[str, object] | None,
+    path: FunctionPath,
+    arguments: dict[str, object],
+    as_json: bool,
 ) -> None:
     """Show results until SIGINT or SIGTERM.  Raises ServerUnreachable if there is no server at first."""
 
     def show(result: QueryUpdated | QueryFailed) -> None:
         show_json(result) if as_json else show_text(str(path), result)
 
-    client = LiveClient(url, admin_key, str(path), arguments, show, say, real_entropy)
+    client = LiveClient(url, admin_key, acting_as, str(path), arguments, show, say, real_entropy)
     trio.run(until_signal, client)
 
 

@@ -138,3 +138,19 @@ def test_output_that_nobody_reads_is_no_error(app: Path, serve: Serve, tmp_path:
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert done.stderr == ""
+
+
+def test_a_function_is_called_as_somebody(app: Path, serve: Serve, relive: Relive) -> None:
+    (app / "people.py").write_text(
+        "from relive import QueryCtx, query\n\n"
+        "@query\nasync def who(ctx: QueryCtx) -> str:\n"
+        "    identity = await ctx.auth.get_user_identity()\n"
+        "    return identity.token_identifier if identity is not None else 'nobody'\n"
+    )
+    serve(app)
+    ada = json.dumps({"subject": "ada", "issuer": "https://issuer.example"})
+
+    assert relive("run", "people:who").stdout == '"nobody"\n'
+    assert relive("run", "people:who", "--identity", ada).stdout == '"https://issuer.example|ada"\n'
+    for wrong in ("ada", "[]", '{"subject": 7}'):
+        assert relive("run", "people:who", "--identity", wrong).returncode != 0

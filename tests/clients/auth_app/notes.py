@@ -1,3 +1,5 @@
+"""What people may do with their notes."""
+
 from __future__ import annotations
 
 from relive import ApplicationError, Identity, MutationCtx, QueryCtx, mutation, query

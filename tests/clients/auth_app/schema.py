@@ -1,3 +1,5 @@
+"""Notes, each of one person."""
+
 from __future__ import annotations
 
 from relive import Document, field, index
