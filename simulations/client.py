@@ -71,7 +71,7 @@ class Client:
         elif operation.verb == SUBSCRIBE:
             self.subscribe(operation.path, operation.args)
         elif operation.verb == MORE:
-            self.watch_more()
+            self.watch_more(operation.path, operation.args)
         elif operation.verb == SPLIT:
             for page in splittable(self.pages())[:1]:
                 self.trace.probe("a page is split")
@@ -81,8 +81,8 @@ class Client:
         elif self.subscribed:
             self.unsubscribe(self.subscribed[0])
 
-    def watch_more(self) -> None:
-        """The next page; if there is none, the first one anew, which may end sooner by now."""
+    def watch_more(self, path: str, args: dict[str, object]) -> None:
+        """The next page; if there is none, the first one anew, which may end sooner by now, or this one."""
         pages = self.pages()
         following = followers(pages)
         if following:
@@ -91,6 +91,8 @@ class Client:
         elif pages:
             self.unsubscribe(pages[0].query)
             self.subscribe(pages[0].path, pages[0].args)
+        else:
+            self.subscribe(path, args)
 
     def pages(self) -> list[ShownPage]:
         """Those that are watched, and what the application sees of them."""

@@ -66,6 +66,13 @@ class History:
         """The newest entry at that time."""
         return bisect_right(self.times, ts) - 1
 
+    def behind(self, ts: int) -> int:
+        """The time before which no mutation runs that is asked for at ``ts`` and writes nothing.
+
+        Of a second executor that is behind; what it writes is validated, and then it is of its commit."""
+        lag = self.run.plan.knobs.follower_lag
+        return ts if not lag else self.times[max(0, self.lsn_at(ts) - lag)]
+
     def answer(self, lsn: int, path: str, args: dict[str, Any]) -> bytes:
         """What a query gives as of an entry, as the JSON that clients see."""
         question, state = f"{path} {args}", self.states[lsn]

@@ -23,7 +23,7 @@ MUTATE: Final = "mutate"
 SUBSCRIBE: Final = "subscribe"
 UNSUBSCRIBE: Final = "unsubscribe"
 MORE: Final = "more"
-"""Watch the page that follows those that are watched, or the first one anew."""
+"""Watch the page that follows those that are watched, or the first one anew; if none is watched, this one."""
 SPLIT: Final = "split"
 """Watch two pages in place of one that can be split."""
 VERBS: Final = (MUTATE, SUBSCRIBE, UNSUBSCRIBE, MORE, SPLIT)
@@ -67,7 +67,7 @@ class Operation:
     pause_ms: int
     verb: str
     path: str
-    """Of ``unsubscribe``, ``more`` and ``split``, empty: the oldest subscription ends, the first page is meant."""
+    """Of ``unsubscribe`` and ``split``, empty: the oldest subscription ends, the first page is meant."""
     args: dict[str, Any]
 
 
@@ -96,6 +96,8 @@ class Knobs:
     clock_step_ns: int = 0
     """By how much the monotonic clock moves each time somebody looks."""
     segment_bytes: int = 64 * 2**20
+    follower_lag: int = 0
+    """How many entries behind the newest commit mutations may run, on a second executor; 0 without one."""
 
 
 @frozen

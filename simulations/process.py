@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from random import Random
+from typing import Any, Final
 
 import trio
 from attrs import Factory, define, field
@@ -26,6 +27,7 @@ from ..log.recovery import recover
 from ..log.writer import Batch
 from ..protocol.client_version import UNKNOWN_VERSION
 from .fold import Fold
+from .follower import behind
 from .network import Link
 from .server_socket import ServerSocket
 from .trace import Started, Trace, Unlike, Wrote
@@ -54,11 +56,16 @@ class Process:
     sync_s: Callable[[], float]
     monotonic_ns: Callable[[], int]
     segment_bytes: int
+    follower_lag: int
+    """How many entries behind mutations may run; 0 without a second executor."""
+    follower_random: Random = field(repr=False)
     links: list[Link] = Factory(list[Link])
     scope: trio.CancelScope = Factory(trio.CancelScope)
     how: str = STOPPED
     """How it ends, if it is cancelled."""
     server: Server | None = None
+    behind: Any = None
+    """The database whose mutations run behind, if there is a second executor."""
     is_open: bool = False
     nursery: trio.Nursery | None = field(default=None, repr=False)
 
@@ -98,6 +105,8 @@ class Process:
         self.compare(database)
         server = self.server = Server(database, ADMIN_KEY, "simulation")
         server.syncer.monotonic_ns = self.monotonic_ns
+        if self.follower_lag:
+            self.behind = behind(database, self.follower_lag, self.follower_random, self.trace.probe)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.run)
             async with trio.open_nursery() as shells:
@@ -143,6 +152,8 @@ class Process:
         assert self.nursery is not None
         self.links.append(link)
         connection = self.server.connection_of(UNKNOWN_VERSION)
+        if self.behind is not None:
+            connection.database = self.behind
         socket = ServerSocket(link, connection, self.env.clock_ns() // 1_000_000, self.trace)
         self.nursery.start_soon(partial(self.serve_link, socket))
 

@@ -39,6 +39,7 @@ CLIENTS_MAX = 4
 OPERATIONS_MAX = 24
 FAULTS_MAX = 14
 WORKLOAD_LIKELY = 0.3
+MORE_LIKELY = 0.6
 PAGED = "pages"
 """The workload whose clients ask for more."""
 
@@ -79,6 +80,7 @@ def draw_knobs(random: Random) -> Knobs:
         pipelined=random.random() < 0.6,
         clock_step_ns=odd(0, 1_000, 500_000, 3_000_000),
         segment_bytes=odd(plain.segment_bytes, 2_048, 8_192),
+        follower_lag=odd(plain.follower_lag, 1, 3, 10),
     )
 
 
@@ -93,7 +95,9 @@ def draw_client(random: Random, drawing: Drawing, workloads: list[str], pause_ms
         elif chance < 0.18:
             operations.append(Operation(pause_ms, UNSUBSCRIBE, "", {}))
         elif chance < 0.45 and PAGED in workloads:
-            operations.append(Operation(pause_ms, random.choice((MORE, MORE, SPLIT)), "", {}))
+            more = random.random() < MORE_LIKELY
+            path, args = WORKLOADS[PAGED].query(drawing) if more else ("", {})
+            operations.append(Operation(pause_ms, MORE if more else SPLIT, path, args))
         else:
             operations.append(Operation(pause_ms, MUTATE, *workload.mutation(drawing)))
     return tuple(operations)

@@ -61,6 +61,7 @@ class World:
     latencies: Random = field(init=False, repr=False)
     syncs: Random = field(init=False, repr=False)
     crashes: Random = field(init=False, repr=False)
+    follower_random: Random = field(init=False, repr=False)
     process: Process | None = None
     processes: int = 0
     skew_ns: int = 0
@@ -76,6 +77,7 @@ class World:
         self.trace = Trace(self.clock)
         self.storage = MemoryStorage(page_bytes=self.plan.knobs.page_bytes)
         self.env = Env(self.wall_clock_ns, stream(seed, "entropy").randbytes)
+        self.follower_random = stream(seed, "follower")
         self.latencies, self.syncs, self.crashes = (stream(seed, name) for name in ("latencies", "syncs", "crashes"))
 
     # What comes in from outside.
@@ -176,6 +178,8 @@ class World:
                 self.sync_s,
                 self.monotonic_ns,
                 knobs.segment_bytes,
+                knobs.follower_lag,
+                self.follower_random,
             )
             how = await process.run()
             if how == CRASHED and process.how != CRASHED:

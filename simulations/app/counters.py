@@ -6,7 +6,7 @@ from relive.engine.application.functions import mutation, query
 from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.engine.transactions.operations import increment, maximum
 
-from .schema import Counter
+from .schema import Counter, Meter
 
 
 async def find(ctx: QueryCtx, name: str) -> Counter | None:
@@ -41,6 +41,17 @@ async def raise_to(ctx: MutationCtx, name: str, least: int) -> None:
         await ctx.db.insert(Counter(name=name, count=least))
     else:
         await ctx.db.merge(counter.id, count=maximum(least))
+
+
+@mutation
+async def tick(ctx: MutationCtx, name: str) -> None:
+    """Adds one to the counter of a meter, without having read anything of it."""
+    meter = await ctx.db.query(Meter).index(Meter.by_name, name).unique()
+    if meter is None:
+        counter = await ctx.db.insert(Counter(name=name, count=1))
+        await ctx.db.insert(Meter(name=name, counter=counter))
+    else:
+        await ctx.db.merge(meter.counter, count=increment())
 
 
 @query

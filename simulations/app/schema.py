@@ -21,6 +21,13 @@ class Counter(Document):
     by_count = index(count)
 
 
+class Meter(Document):
+    name: str = field()
+    counter: Id[Counter]
+
+    by_name = index(name)
+
+
 class Owned(Document):
     name: str = field()
     owner: str = field()

@@ -22,7 +22,7 @@ def check(history: History) -> Iterator[Violation]:
                 # One that wrote nothing may have an entry of its own, made later: see `durability`.
                 entry = history.entry_of(client, request)
                 writes = entry is not None and entry.ts == ts
-                if ts < floor or (writes and ts == floor):
+                if ts < (floor if writes else history.behind(floor)) or (writes and ts == floor):
                     problem = f"request {request} of client {client} is of {ts}; {floor} was known when it was made"
                     yield Violation(NAME, "commits follow what was acknowledged", problem, position)
             case Done(client, request, ts, shown_ts) if ts is not None and shown_ts < ts:

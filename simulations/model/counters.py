@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .rows import Tables
+from .rows import NUMBER, Ref, Tables
 
-COUNTERS = "counters"
+COUNTERS, METERS = "counters", "meters"
 
 
 def add(tables: Tables, name: str, by: int) -> int:
@@ -26,6 +26,17 @@ def raise_to(tables: Tables, name: str, least: int) -> None:
         tables.insert(COUNTERS, name=name, count=least)
     else:
         tables.patch(COUNTERS, counter, count=max(counter["count"], least))
+
+
+def tick(tables: Tables, name: str) -> None:
+    meter = tables.first(METERS, name=name)
+    if meter is None:
+        counter = tables.insert(COUNTERS, name=name, count=1)
+        tables.insert(METERS, name=name, counter=Ref(counter[NUMBER]))
+        return
+    found = tables.of(COUNTERS, meter["counter"])
+    assert found is not None
+    tables.patch(COUNTERS, found, count=found["count"] + 1)
 
 
 def get(tables: Tables, name: str) -> int:

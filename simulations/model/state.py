@@ -18,7 +18,7 @@ Args = dict[str, Any]
 
 MUTATIONS: Final[dict[ModuleType, tuple[str, ...]]] = {
     bank: ("open", "transfer"),
-    counters: ("add", "bump", "raise_to"),
+    counters: ("add", "bump", "raise_to", "tick"),
     names: ("claim", "release"),
     chat: ("send", "move", "clear"),
     queues: ("add", "claim", "finish"),

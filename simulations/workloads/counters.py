@@ -5,10 +5,13 @@ from __future__ import annotations
 from .drawing import Asked, Drawing
 
 COUNTERS = ("x", "y")
+METERS = ("u", "v")
 
 
 def mutation(draw: Drawing) -> Asked:
     kind = draw.below(10)
+    if kind < 2:
+        return "counters:tick", {"name": draw.one(METERS)}
     if kind < 4:
         return "counters:bump", {"name": draw.one(COUNTERS)}
     if kind == 4:
@@ -19,4 +22,4 @@ def mutation(draw: Drawing) -> Asked:
 def query(draw: Drawing) -> Asked:
     if draw.chance(0.3):
         return "counters:above", {"least": draw.below(40)}
-    return "counters:get", {"name": draw.one(COUNTERS)}
+    return "counters:get", {"name": draw.one(COUNTERS + METERS)}

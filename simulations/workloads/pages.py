@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from . import chat
-from .drawing import Asked, Drawing
+from .drawing import POSITIONS, Asked, Drawing
 
 PAGE_ITEMS_MAX = 3
 
 
 def mutation(draw: Drawing) -> Asked:
+    """Mostly more of them."""
+    if draw.chance(0.5):
+        draw.bodies.append(f"m{len(draw.bodies)}")
+        asked = {"channel": draw.one(chat.CHANNELS), "position": draw.below(POSITIONS), "body": draw.bodies[-1]}
+        return "chat:send", asked
     return chat.mutation(draw)
 
 
