@@ -20,7 +20,9 @@ trace          what happened, in order
 run            a plan to a trace and the log that was left
 model          the app a second time, brutally simple
 fold           the documents that a log makes
+keys           the keys of documents, made of the log
 history        the log, laid over the model
+isolation      whether clients can tell that transactions were not one after another
 checkers       what must be true of every run
 subject        what is simulated: all that campaigns, the minimiser and the reports know
 attempts       many seeds, here or in worker processes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from ..log.entry import Entry
 from ..protocol import cbor
@@ -13,11 +13,23 @@ SYSTEM = "_"
 """Tables and fields of the engine's own begin with it."""
 
 
+@frozen
+class Change:
+    """Of one document, as CBOR; None where there is none."""
+
+    table: str
+    id: str
+    old: bytes | None
+    new: bytes | None
+
+
 @define
 class Fold:
     lsn: int = 0
     documents: dict[str, dict[str, tuple[int, bytes]]] = Factory(dict[str, dict[str, tuple[int, bytes]]])
     """By table and id: the entry that wrote it, and its CBOR."""
+    changed: tuple[Change, ...] = ()
+    """By the newest entry."""
     problems: list[str] = Factory(list[str])
     """Writes that do not follow from what was there."""
     decoded: dict[bytes, Any] = Factory(dict[bytes, Any])
@@ -25,9 +37,11 @@ class Fold:
 
     def apply(self, entry: Entry) -> None:
         self.lsn = entry.lsn
+        changes = []
         for write in entry.writes:
             table = self.documents.setdefault(write.table, {})
-            previous = table[write.id][0] if write.id in table else 0
+            previous, old = table.get(write.id, (0, None))
+            changes.append(Change(write.table, write.id, old, write.document))
             if previous != write.previous:
                 problem = f"entry {entry.lsn} writes over version {write.previous} of {write.id}, not {previous}"
                 self.problems.append(problem)
@@ -35,6 +49,7 @@ class Fold:
                 table.pop(write.id, None)
             else:
                 table[write.id] = entry.lsn, write.document
+        self.changed = tuple(changes)
 
     def versions(self, table: str) -> dict[str, int]:
         return {id: lsn for id, (lsn, _) in self.documents.get(table, {}).items()}

@@ -14,7 +14,7 @@ from ..log.entry import Entry, Kind
 from ..protocol import cbor, json
 from .apps import version_of
 from .client import session_id
-from .fold import SYSTEM, Fold
+from .fold import SYSTEM, Change, Fold
 from .model import items
 from .model.rows import NUMBER, Ref, Refusal, Row
 from .model.state import State
@@ -44,6 +44,10 @@ class History:
     """After each entry, by LSN; the first is before all."""
     times: list[int] = Factory(lambda: [0])
     """Of each entry, by LSN."""
+    changes: list[tuple[Change, ...]] = Factory(lambda: [()])
+    """Of each entry, by LSN."""
+    fold: Fold = Factory(Fold)
+    """The documents at the end."""
     unlike: list[str] = Factory(list[str])
     """Where the log is not what the model makes of it."""
     by_request: dict[tuple[bytes, int], list[Entry]] = Factory(dict[tuple[bytes, int], list[Entry]])
@@ -100,9 +104,10 @@ class History:
 
 def history_of(run: Run) -> History:
     history = History(run)
-    fold = Fold()
+    fold = history.fold
     for entry in run.entries:
         fold.apply(entry)
+        history.changes.append(fold.changed)
         history.states.append(history.states[-1].copy())
         history.times.append(entry.ts)
         if entry.session is not None and entry.request is not None:

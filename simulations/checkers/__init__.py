@@ -5,9 +5,13 @@ verdict          all checkers in order
 processes        no process fails but by its disk, and recovery builds what the log says
 shape            the log: dense, in order of time, each request once
 serializability  the log is what its functions do one after another
+agreement        a mutation comes out the same at its snapshot and at its commit
+audit            no entry had read what changed between its snapshot and its commit
 durability       what was acknowledged is in the log, once, with that result; what failed is not
 order            what came after an acknowledgement comes after its commit
 subscriptions    everything that a client shows is of the moment that it says
 pages            pages of one moment fit together without gap or overlap
+jobs             no job is lost, and nobody gets one that another has
+isolation        what clients were told can come of transactions one after another, whatever the log says
 liveness         once all is well, all get done
 """

@@ -72,7 +72,10 @@ def check_failure(history: History, position: int, answer: Answered, asked: Aske
             problem = f"{who}: {answer.result.decode()}"
             yield Violation(NAME, "functions fail only as they are written to", problem, position)
         return
-    first, last = history.lsn_at(history.behind(history.floors[at])), min(history.durable[position], len(history.run.entries))
+    first, last = (
+        history.lsn_at(history.behind(history.floors[at])),
+        min(history.durable[position], len(history.run.entries)),
+    )
     if not any(refuses(history, lsn, asked) for lsn in range(first, last + 1)):
         yield Violation(NAME, "a refusal has a reason", f"{who} with {asked.args}", position)
 

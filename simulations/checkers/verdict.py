@@ -9,7 +9,20 @@ from attrs import frozen
 
 from ..history import History, history_of
 from ..run import Run
-from . import durability, liveness, order, pages, processes, serializability, shape, subscriptions
+from . import (
+    agreement,
+    audit,
+    durability,
+    isolation,
+    jobs,
+    liveness,
+    order,
+    pages,
+    processes,
+    serializability,
+    shape,
+    subscriptions,
+)
 from .violation import Violation
 
 Checker = Callable[[History], Iterator[Violation]]
@@ -18,10 +31,14 @@ CHECKERS: Final[tuple[Checker, ...]] = (
     processes.check,
     shape.check,
     serializability.check,
+    agreement.check,
+    audit.check,
     durability.check,
     order.check,
     subscriptions.check,
     pages.check,
+    jobs.check,
+    isolation.check,
     liveness.check,
 )
 """What others build upon comes first."""
