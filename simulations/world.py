@@ -47,6 +47,8 @@ LIVENESS_S: Final = 60.0
 SETTLE_S: Final = 5.0
 DISK_FULL_S: Final = 0.3
 CHAOS_TAIL_S: Final = 0.1
+FAILURES_MAX: Final = 10
+"""So many processes in a row may fail; nothing that comes after would be another thing."""
 HALF: Final = 50
 
 
@@ -71,6 +73,8 @@ class World:
     """How often somebody looked at the monotonic clock."""
     clients: list[Client] = Factory(list[Client])
     is_stopping: bool = False
+    has_given_up: bool = False
+    """No process gets going any more."""
 
     def __attrs_post_init__(self) -> None:
         seed = self.plan.seed
@@ -157,7 +161,9 @@ class World:
 
     async def wait_done(self) -> bool:
         with trio.move_on_after(LIVENESS_S):
-            while not all(client.has_done_all for client in self.clients):  # noqa: ASYNC110
+            while not all(client.has_done_all for client in self.clients):
+                if self.has_given_up:
+                    return False
                 await trio.sleep(0.05)
             return True
         for client in self.clients:
@@ -166,6 +172,7 @@ class World:
         return False
 
     async def keep_serving(self) -> None:
+        failures = 0
         while not self.is_stopping:
             self.processes += 1
             knobs = self.plan.knobs
@@ -188,7 +195,11 @@ class World:
                 self.leave(process)
             self.process = None
             self.trace.add(Ended(process.number, how))
-            if how == STOPPED:
+            failures = failures + 1 if how.startswith(FAILED) else 0
+            if failures == FAILURES_MAX:
+                self.trace.add(Stuck(f"{failures} processes in a row have failed"))
+                self.has_given_up = True
+            if how == STOPPED or self.has_given_up:
                 return
             await trio.sleep(knobs.restart_ms / 1000)
 

@@ -7,6 +7,7 @@ from textwrap import shorten, wrap
 from ..checkers.verdict import Verdict
 from .finding import Finding, counted, sizes
 from .story import LOG, Row, lanes, rows
+from .why import why
 from .words import operation_text, planned_fault_text
 
 COLUMN = 44
@@ -20,6 +21,7 @@ OPERATIONS_MAX = 40
 
 def report(finding: Finding) -> str:
     lines = [f"FAIL  {finding.violation.kind}", *problems(finding), ""]
+    lines += [line for each in why(finding.verdict) for line in wrapped("why: ", each)]
     lines += [summary(finding), f"again: {finding.again}", "", *plan_lines(finding), ""]
     return "\n".join([*lines, *timeline(finding.verdict)]) + "\n"
 

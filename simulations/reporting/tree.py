@@ -9,6 +9,7 @@ from attrs import asdict
 from ..plan import Plan
 from .finding import Finding
 from .story import Row, lanes, rows
+from .why import why
 
 
 def tree(finding: Finding) -> dict[str, Any]:
@@ -16,6 +17,7 @@ def tree(finding: Finding) -> dict[str, Any]:
     return {
         "kind": finding.violation.kind,
         "problem": finding.violation.problem,
+        "why": why(finding.verdict),
         "violations": [
             {"kind": each.kind, "problem": each.problem, "event": each.event} for each in finding.verdict.violations
         ],
