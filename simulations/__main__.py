@@ -60,6 +60,7 @@ POSITIVE = click.FloatRange(min=0.0, min_open=True)
 @click.option("--check-determinism", type=Share(), default="0%", help="Share of the seeds to run twice, as 5%.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), default=FOLDER, help="Where plans are kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
+@click.option("--html", type=FILE, help="Write a failure as a page with a picture.")
 @click.option("--debug", is_flag=True, help="Show what the server logs.")
 def main(check_determinism: float, shrink: float, debug: bool, **options: Any) -> None:
     """Simulate the server, its clients and its disk."""

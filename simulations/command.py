@@ -29,6 +29,7 @@ from .minimise import minimise
 from .plan import FAULTS, from_bytes
 from .progress import Progress
 from .reporting.finding import Finding
+from .reporting.page import page
 from .reporting.text import report
 from .reporting.tree import tree
 from .subject import Maker, Subject
@@ -59,6 +60,7 @@ class Settings:
     determinism: float = 0.0
     """The share of the seeds that is attempted twice."""
     as_json: bool = False
+    html: Path | None = None
 
     def range(self) -> Iterator[int]:
         if self.seeds is not None:
@@ -200,6 +202,9 @@ class Command:
     def show(self, finding: Finding) -> int:
         self.told["finding"] = tree(finding)
         self.say(report(finding).rstrip("\n"))
+        if self.settings.html is not None:
+            write(self.settings.html, page(finding))
+            self.say(f"picture: {self.settings.html}")
         return VIOLATION
 
     def checked_determinism(self, campaign: Campaign) -> list[Difference]:
@@ -232,6 +237,14 @@ class Command:
 
 def violation_of(verdict: Verdict, kind: str) -> Any:
     return next(each for each in verdict.violations if each.kind == kind)
+
+
+def write(file: Path, text: str) -> None:
+    """Raises PlanInvalid."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PlanInvalid(f"{file} cannot be written: {error.strerror}") from error
 
 
 def execute(make: Callable[[], Subject], settings: Settings) -> int:

@@ -101,3 +101,38 @@ def entries_by_event(verdict: Verdict) -> dict[int, list[tuple[int, bool]]]:
         if lsn <= len(verdict.run.entries):
             found.setdefault(position, []).append((lsn, True))
     return found
+
+
+@frozen
+class Arrow:
+    """From one row to another, by their positions: what came of what."""
+
+    start: int
+    stop: int
+    kind: str
+    """``commit``, ``answer`` or ``transition``."""
+
+
+def arrows(found: list[Row]) -> list[Arrow]:
+    """From each request to its entry, from there to the answer and to the first transition of each client."""
+    asked: dict[tuple[int | None, int | None], int] = {}
+    entries: dict[tuple[int | None, int | None], int] = {}
+    waiting: dict[str, list[int]] = {}
+    drawn: list[Arrow] = []
+    for position, row in enumerate(found):
+        request = row.client, row.request
+        if row.kind == "Asked":
+            asked[request] = position
+        elif row.kind == "Entry":
+            entries[request] = position
+            if request in asked:
+                drawn.append(Arrow(asked[request], position, "commit"))
+            for lane in {each.lane for each in found if each.client is not None and each.kind == "Shown"}:
+                waiting.setdefault(lane, []).append(position)
+        elif row.kind == "Answered" and (start := entries.get(request, asked.get(request))) is not None:
+            drawn.append(Arrow(start, position, "answer"))
+        elif row.kind == "Shown" and row.ts is not None:
+            seen = [entry for entry in waiting.get(row.lane, ()) if (found[entry].ts or 0) <= row.ts]
+            drawn += [Arrow(entry, position, "transition") for entry in seen]
+            waiting[row.lane] = [entry for entry in waiting.get(row.lane, ()) if entry not in seen]
+    return drawn
