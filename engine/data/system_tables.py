@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Final, Literal
 
+from ...protocol.values import Int64
 from .documents import plain
 from .schema import Document, field, index
 from .shapes import object_shape
@@ -115,6 +116,24 @@ class Pause(Row, Document, table="_pauses"):
     """Milliseconds since the Unix epoch."""
 
 
+TransferState = Literal["waiting_for_confirmation", "in_progress", "completed", "failed"]
+
+
+class Transfer(Row, Document, table="_transfers"):
+    """An export or import that a tool of Convex asked for, and watches."""
+
+    kind: Literal["export", "import"] = field()
+    state: TransferState
+    ts: Int64 | None
+    """The moment that an export is of, in nanoseconds; None of an import."""
+    rows: int | None
+    """Documents that were written; None until then."""
+    message: str | None
+    """What is to be confirmed, or why it failed."""
+
+    by_kind = index(kind)
+
+
 PAUSES: Final = "_pauses"
 TABLES: Final = "_tables"
 TABLES_NUMBER: Final = 1
@@ -123,6 +142,7 @@ CLASSES: Final[Mapping[int, type[Document]]] = {
     2: EnvironmentVariable,
     3: MigrationRow,
     4: Pause,
+    5: Transfer,
 }
 """By number.  A new table gets the next number; numbers are never used again."""
 NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
@@ -134,6 +154,7 @@ CODECS: Final[Mapping[str, TableCodec]] = {
 WRITTEN_BY: Final[Mapping[str, str]] = {
     "_tables": "the first document of a table makes its row",
     "_environment_variables": "set one with `relive env set NAME VALUE`",
+    "_transfers": "`npx convex export` and `npx convex import` write it",
     "_pauses": "`relive pause` writes it, and `relive resume` removes it",
     "_migrations": "start one with `relive migrate run NAME`",
 }

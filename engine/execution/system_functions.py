@@ -6,12 +6,13 @@ Invariant: none of them is public.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
+from ...protocol.values import Int64
 from ..application.endpoint import Endpoint, endpoint_of
 from ..application.functions import AnyFunction, internal_query
 from ..data.schema import Record
-from ..data.system_tables import EnvironmentVariable
+from ..data.system_tables import EnvironmentVariable, Transfer
 from ..transactions.context import QueryCtx
 
 
@@ -32,8 +33,44 @@ async def environment_variable(ctx: QueryCtx, name: str) -> Variable | None:
     return Variable(name=name, value=value) if value is not None else None
 
 
+@internal_query
+async def latest_export(ctx: QueryCtx) -> Any:
+    row = await ctx.db.query(Transfer).index(Transfer.by_kind, "export").order("desc").first()
+    if row is None:
+        return None
+    return {"state": row.state, "start_ts": row.ts, "complete_ts": row.ts, "zip_object_key": f"{row.ts}.zip"}
+
+
+@internal_query
+async def imports(ctx: QueryCtx) -> list[Any]:
+    rows = await ctx.db.query(Transfer).index(Transfer.by_kind, "import").collect()
+    return [{"_id": row.id, "state": state_of(row)} for row in rows]
+
+
+@internal_query
+async def one_import(ctx: QueryCtx, importId: str) -> Any:
+    rows = await ctx.db.query(Transfer).index(Transfer.by_kind, "import").collect()
+    return next(({"_id": row.id, "state": state_of(row)} for row in rows if row.id == importId), None)
+
+
+def state_of(row: Transfer) -> dict[str, object]:
+    """As Convex's command line knows it."""
+    match row.state:
+        case "completed":
+            return {"state": row.state, "num_rows_written": Int64(row.rows or 0)}
+        case "failed":
+            return {"state": row.state, "error_message": row.message or ""}
+        case "waiting_for_confirmation":
+            return {"state": row.state, "message_to_confirm": row.message or "", "require_manual_confirmation": True}
+        case _:
+            return {"state": row.state}
+
+
 FUNCTIONS: Final[Mapping[str, AnyFunction]] = {
     "_system/cli/queryEnvironmentVariables:default": environment_variables,
     "_system/cli/queryEnvironmentVariables:get": environment_variable,
+    "_system/cli/exports:getLatest": latest_export,
+    "_system/cli/queryImport:list": imports,
+    "_system/cli/queryImport:default": one_import,
 }
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {path: endpoint_of(path, function) for path, function in FUNCTIONS.items()}

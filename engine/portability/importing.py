@@ -49,6 +49,8 @@ from .snapshot import stored_fields
 from .sources import Source, Sources, Wanted
 
 CAUSE = "import"
+HASH_DIGITS = 12
+"""Of the file's hash, as the cause of an entry says it; its arguments have all of it."""
 STAYS = "{}/{} refers to documents of a table whose number would change: import {} as well, or use --replace-all"
 
 
@@ -377,7 +379,7 @@ class Staging:
         looked_at = () if wanted.mode == "append" else tuple(self.staged)
         return Commit(
             kind=Kind.IMPORT,
-            cause=Cause(CAUSE, f"{file} sha256:{wanted.sha256}", BEFORE_FIRST),
+            cause=Cause(CAUSE, f"{file} sha256:{wanted.sha256[:HASH_DIGITS]}", BEFORE_FIRST),
             function="",
             code=self.app.code,
             engine=ENGINE_VERSION,

@@ -22,4 +22,7 @@ deploy_routes       deploys, followed to their end
 environment_routes  environment variables
 migration_routes    start, follow, rehearse and cancel migrations
 state_routes        pause and resume
+export_routes       tables as files
+import_routes       files as tables
+received            files that clients send
 """

@@ -22,7 +22,9 @@ from ..errors import TooLongAgo
 from . import (
     deploy_routes,
     environment_routes,
+    export_routes,
     function_routes,
+    import_routes,
     log_routes,
     migration_routes,
     server_routes,
@@ -50,6 +52,8 @@ def routes(database: Database, admin_key: AdminKey, keys: KeyFetching, instance_
             *function_routes.routes(database, access),
             *deploy_routes.routes(database, access),
             *environment_routes.routes(database, access),
+            *export_routes.routes(database, access),
+            *import_routes.routes(database, access),
             *log_routes.routes(database, access),
             *migration_routes.routes(database, access),
             *state_routes.routes(database, access),

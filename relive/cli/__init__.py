@@ -32,6 +32,8 @@ why          `relive why`
 replay       `relive replay`
 moments      an LSN or a time, as people write them
 replaying    running functions again from the log
+export          tables as a file
+importing       documents from a file, all of them or none
 replay_text  how entries came out when they were run again
 entry_text   entries for people and for programs
 admin_key    `relive admin-key`

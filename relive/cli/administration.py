@@ -7,7 +7,7 @@ They need the admin key: the one they are given, or that of the data folder, whi
 from __future__ import annotations
 
 import json as plain_json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -75,8 +75,22 @@ def ask_lines(target: Target, method: str, route: str, body: object = None) -> I
             yield plain_json.loads(line)
 
 
+def is_served(context: click.Context, target: Target) -> bool:
+    """Whether a server is there to ask: one that was named, or one that answers for the data folder."""
+    if context.params["url"] is not None:
+        return True
+    try:
+        ask(target, "GET", "/api/check_admin_key")
+    except ServerUnreachable:
+        return False
+    return True
+
+
 @contextmanager
-def answering(target: Target, method: str, route: str, body: object) -> Iterator[httpx.Response]:
+def answering(
+    target: Target, method: str, route: str, body: object, content: Iterable[bytes] | None = None
+) -> Iterator[httpx.Response]:
+    """``body`` is sent as JSON, or ``content`` as it is."""
     headers = {"Convex-Client": f"relive-{ENGINE_VERSION}", "Authorization": f"Convex {target.admin_key}"}
     if body is not None:
         headers["Content-Type"] = "application/json"
@@ -84,7 +98,7 @@ def answering(target: Target, method: str, route: str, body: object) -> Iterator
         with httpx.stream(
             method,
             target.url + route,
-            content=None if body is None else plain_json.dumps(body).encode(),
+            content=content if body is None else plain_json.dumps(body).encode(),
             headers=headers,
             timeout=httpx.Timeout(ANSWER_S_MAX, connect=CONNECT_S_MAX),
             trust_env=urlsplit(target.url).hostname not in LOCAL_HOSTS,  # no proxy on the way to ourselves

@@ -9,6 +9,8 @@ ReliveError
 ├── MigrationFailed      a migration stopped before its end: fix what it names, and run it again
 ├── DeployRefused        the app cannot be deployed as it is: fix what it names
 ├── DeployFailed         the server could not finish a deploy: try again
+├── ExportFailed         an export broke off: try again
+├── ImportFailed         a file was not imported: correct it, or try again, as it says
 └── FolderNotEmpty       a new app needs an empty folder
 """
 
@@ -102,6 +104,27 @@ class DeployRefused(ReliveError):
 @define(auto_exc=True)
 class DeployFailed(ReliveError):
     """The server could not finish a deploy, through no fault of the app.  Nothing was changed; try again."""
+
+    code: str
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@define(auto_exc=True)
+class ExportFailed(ReliveError):
+    """An export broke off.  No file was left; try again."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@define(auto_exc=True)
+class ImportFailed(ReliveError):
+    """The server did not import a file.  The problem says what to correct."""
 
     code: str
     problem: str

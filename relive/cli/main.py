@@ -77,6 +77,8 @@ COMMANDS = {
     "blame": "blame:blame",
     "why": "why:why",
     "replay": "replay:replay",
+    "export": "export:export",
+    "import": "importing:import_file",
     "admin-key": "admin_key:admin_key",
 }
 """Where each is: module and name."""

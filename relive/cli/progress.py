@@ -30,7 +30,7 @@ class LogProgress:
         if self.bar is not None:
             self.bar.stop()
 
-    def update(self, done: int, total: int) -> None:
+    def update(self, done: int, total: int | None) -> None:
         if self.bar is None:
             if not sys.stderr.isatty() or real_monotonic_ns() - self.started_ns < self.after_s * 1e9:
                 return
@@ -44,6 +44,13 @@ class LogProgress:
         from rich.progress import DownloadColumn
 
         return bar_with(DownloadColumn())
+
+
+@define(eq=False)
+class ByteProgress(LogProgress):
+    """Bytes on their way, perhaps of nobody knows how many."""
+
+    after_s: float = 0.3
 
 
 @define(eq=False)

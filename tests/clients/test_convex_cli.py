@@ -77,6 +77,28 @@ def test_environment_variables_are_set_listed_and_removed(convex: Npx) -> None:
     assert 'Environment variable "A" not found' in convex("env", "get", "A")[1]
 
 
+def test_a_snapshot_is_exported_and_imported(convex: Npx, server: Server, tool: Tool) -> None:
+    def add(amount: int) -> None:
+        body = {"path": "counters:add", "args": {"name": "a", "amount": amount}}
+        httpx.post(f"{server.url}/api/mutation", json=body).raise_for_status()
+
+    def value() -> object:
+        body = {"path": "counters:get", "args": {"name": "a"}}
+        return httpx.post(f"{server.url}/api/query", json=body).json()["value"]
+
+    add(5)
+    assert "Downloaded snapshot export" in convex("export", "--path", "all.zip")[1]
+    add(1)
+    assert "holds documents already" in convex("import", "all.zip")[1]
+    assert value() == 6
+    assert "Added 1 documents" in convex("import", "--replace", "--yes", "all.zip")[1]
+    assert value() == 5
+    (tool.cwd / "more.csv").write_text("name,value\nb,7\n")
+    assert "Added 1 documents" in convex("import", "--append", "--table", "counters", "more.csv")[1]
+    (tool.cwd / "more.csv").write_text("name,value\nb,many\n")
+    assert "row 2" in convex("import", "--append", "--table", "counters", "more.csv")[1]
+
+
 @pytest.mark.parametrize("options", [(), ("--jsonl",)])
 def test_logs_are_followed(tool: Tool, server: Server, options: tuple[str, ...]) -> None:
     def call(kind: str, path: str, **args: object) -> None:
