@@ -11,6 +11,7 @@ swarm          plans from seeds
 workloads      what clients ask for
 world          what comes in from outside, and what goes wrong there
 process        one life of a server process, made of the code that ships
+operator       whoever deploys and migrates
 follower       a second executor, behind the newest commit
 server_socket  its end of a connection
 client         a client, and what its application sees

@@ -19,7 +19,7 @@ from ..protocol.messages import MutationResponse, QueryUpdated, ServerMessage, T
 from ..protocol.results import MutationSuccess
 from .network import Link
 from .paging import ShownPage, followers, shown_page, splittable
-from .plan import MORE, MUTATE, SPLIT, SUBSCRIBE, Operation
+from .plan import DEPLOY, MIGRATE, MORE, MUTATE, SPLIT, SUBSCRIBE, Operation
 from .randomness import stream
 from .trace import Answered, Asked, Done, Lost, Objected, Opened, Seen, Shown, Subscribed, Trace, Unsubscribed
 
@@ -40,6 +40,8 @@ class Client:
     trace: Trace
     reconnect_s: float
     pipelined: bool
+    operate: Callable[[Operation], None] = lambda operation: None
+    """Asks whoever operates the server."""
     link: Link | None = None
     socket: int = 0
     paths: dict[int, Asked] = Factory(dict[int, Asked])
@@ -78,6 +80,8 @@ class Client:
                 for half in page.halves():
                     self.subscribe(*half)
                 self.unsubscribe(page.query)
+        elif operation.verb in (DEPLOY, MIGRATE):
+            self.operate(operation)
         elif self.subscribed:
             self.unsubscribe(self.subscribed[0])
 

@@ -26,7 +26,11 @@ MORE: Final = "more"
 """Watch the page that follows those that are watched, or the first one anew; if none is watched, this one."""
 SPLIT: Final = "split"
 """Watch two pages in place of one that can be split."""
-VERBS: Final = (MUTATE, SUBSCRIBE, UNSUBSCRIBE, MORE, SPLIT)
+DEPLOY: Final = "deploy"
+"""Whoever operates the server deploys the version of the app that the arguments say."""
+MIGRATE: Final = "migrate"
+"""Whoever operates the server starts the migration, once the app has it."""
+VERBS: Final = (MUTATE, SUBSCRIBE, UNSUBSCRIBE, MORE, SPLIT, DEPLOY, MIGRATE)
 
 CRASH: Final = "crash"
 """The machine stops; ``amount`` is how many of a hundred changed pages survive."""
@@ -67,7 +71,7 @@ class Operation:
     pause_ms: int
     verb: str
     path: str
-    """Of ``unsubscribe`` and ``split``, empty: the oldest subscription ends, the first page is meant."""
+    """Of ``mutate``, ``subscribe`` and ``more``; else empty: the oldest subscription ends, the first page is meant."""
     args: dict[str, Any]
 
 

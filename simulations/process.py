@@ -29,6 +29,7 @@ from ..protocol.client_version import UNKNOWN_VERSION
 from .fold import Fold
 from .follower import behind
 from .network import Link
+from .operator import Operator
 from .server_socket import ServerSocket
 from .trace import Started, Trace, Unlike, Wrote
 
@@ -50,7 +51,8 @@ ADMIN_KEY = AdminKey("simulation|0123456789abcdef")
 class Process:
     number: int
     storage: MemoryStorage
-    app: App
+    app: App | None
+    """None is the one in the log."""
     env: Env
     trace: Trace
     sync_s: Callable[[], float]
@@ -59,6 +61,7 @@ class Process:
     follower_lag: int
     """How many entries behind mutations may run; 0 without a second executor."""
     follower_random: Random = field(repr=False)
+    operator: Operator
     links: list[Link] = Factory(list[Link])
     scope: trio.CancelScope = Factory(trio.CancelScope)
     how: str = STOPPED
@@ -112,6 +115,8 @@ class Process:
             async with trio.open_nursery() as shells:
                 shells.start_soon(server.syncer.run)
                 await database.runtime.wait_durable(database.runtime.tail.head)
+                shells.start_soon(server.migrator.run)
+                shells.start_soon(self.operator.work, server)
                 self.nursery, self.is_open = shells, True
                 await server.stopping.wait()
                 shells.cancel_scope.cancel()

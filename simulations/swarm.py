@@ -14,9 +14,11 @@ from .plan import (
     CRASH,
     CRASH_AT_CHANGE,
     CUT,
+    DEPLOY,
     DISK_FULL,
     FAULTS,
     HALF_OPEN,
+    MIGRATE,
     MORE,
     MUTATE,
     SPLIT,
@@ -40,6 +42,9 @@ OPERATIONS_MAX = 24
 FAULTS_MAX = 14
 WORKLOAD_LIKELY = 0.3
 MORE_LIKELY = 0.6
+DEPLOY_LIKELY = 0.6
+VERSIONED = "items"
+"""The workload that tells versions of the app apart."""
 PAGED = "pages"
 """The workload whose clients ask for more."""
 
@@ -54,11 +59,14 @@ def generate(seed: int, kinds: Iterable[str] = FAULTS, clients_max: int = CLIENT
     workloads = [name for name in WORKLOADS if random.random() < WORKLOAD_LIKELY] or [random.choice(sorted(WORKLOADS))]
     drawing = Drawing(random)
     pause_ms_max = random.choice((0, 2, 10, 30))
+    operations = [draw_client(random, drawing, workloads, pause_ms_max) for _ in range(clients)]
+    if VERSIONED in workloads:
+        operations[0] = with_deploys(random, operations[0])
     return Plan(
         seed,
         random.choice((SHUFFLE, SHUFFLE, ONE, PCT)),
         draw_knobs(random),
-        tuple(draw_client(random, drawing, workloads, pause_ms_max) for _ in range(clients)),
+        tuple(operations),
         tuple(sorted((fault for fault in faults if fault is not None), key=lambda fault: fault.at_ms)),
     )
 
@@ -101,6 +109,19 @@ def draw_client(random: Random, drawing: Drawing, workloads: list[str], pause_ms
         else:
             operations.append(Operation(pause_ms, MUTATE, *workload.mutation(drawing)))
     return tuple(operations)
+
+
+def with_deploys(random: Random, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """Other versions of the app in between, the older first, and perhaps a migration; it may be asked for too soon."""
+    asked = [Operation(0, DEPLOY, "", {"version": version}) for version in (2, 3) if random.random() < DEPLOY_LIKELY]
+    if random.random() < DEPLOY_LIKELY:
+        asked.append(Operation(0, MIGRATE, "", {}))
+    mixed = list(operations)
+    place = 0
+    for operation in asked:
+        place += int(random.random() * (len(mixed) - place + 1))
+        mixed.insert(place, operation)
+    return tuple(mixed)
 
 
 def draw_fault(random: Random, enabled: list[str], clients: int, chaos_ms: int) -> Fault | None:

@@ -23,6 +23,7 @@ from ..protocol.client_session import ClientSession
 from .client import Client, session_id
 from .driver import NANOSECONDS, Clock
 from .network import Link, Pipe
+from .operator import Operator
 from .plan import (
     CLOCK,
     CRASH,
@@ -64,6 +65,7 @@ class World:
     syncs: Random = field(init=False, repr=False)
     crashes: Random = field(init=False, repr=False)
     follower_random: Random = field(init=False, repr=False)
+    operator: Operator = field(init=False)
     process: Process | None = None
     processes: int = 0
     skew_ns: int = 0
@@ -81,6 +83,7 @@ class World:
         self.trace = Trace(self.clock)
         self.storage = MemoryStorage(page_bytes=self.plan.knobs.page_bytes)
         self.env = Env(self.wall_clock_ns, stream(seed, "entropy").randbytes)
+        self.operator = Operator(self.app, self.trace.probe)
         self.follower_random = stream(seed, "follower")
         self.latencies, self.syncs, self.crashes = (stream(seed, name) for name in ("latencies", "syncs", "crashes"))
 
@@ -130,7 +133,9 @@ class World:
     def start_client(self, nursery: trio.Nursery, number: int, operations: tuple[Operation, ...]) -> Client:
         knobs = self.plan.knobs
         session = ClientSession(session_id(self.plan.seed, number))
-        client = Client(number, session, self.dial, self.trace, knobs.reconnect_ms / 1000, knobs.pipelined)
+        reconnect_s = knobs.reconnect_ms / 1000
+        operate = self.operator.ask
+        client = Client(number, session, self.dial, self.trace, reconnect_s, knobs.pipelined, operate)
         self.clients.append(client)
         nursery.start_soon(client.run, operations)
         return client
@@ -161,11 +166,13 @@ class World:
 
     async def wait_done(self) -> bool:
         with trio.move_on_after(LIVENESS_S):
-            while not all(client.has_done_all for client in self.clients):
+            while not (self.operator.is_done and all(client.has_done_all for client in self.clients)):
                 if self.has_given_up:
                     return False
                 await trio.sleep(0.05)
             return True
+        if not self.operator.is_done:
+            self.trace.add(Stuck(f"version {self.operator.version} is not deployed, or its migration is not done"))
         for client in self.clients:
             if not client.has_done_all:
                 self.trace.add(Stuck(f"client {client.number} waits for {sorted(client.session.unresolved)}"))
@@ -179,7 +186,7 @@ class World:
             self.process = process = Process(
                 self.processes,
                 self.storage,
-                self.app,
+                self.operator.app,
                 self.env,
                 self.trace,
                 self.sync_s,
@@ -187,6 +194,7 @@ class World:
                 knobs.segment_bytes,
                 knobs.follower_lag,
                 self.follower_random,
+                self.operator,
             )
             how = await process.run()
             if how == CRASHED and process.how != CRASHED:

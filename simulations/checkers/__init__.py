@@ -12,6 +12,7 @@ order            what came after an acknowledgement comes after its commit
 subscriptions    everything that a client shows is of the moment that it says
 pages            pages of one moment fit together without gap or overlap
 jobs             no job is lost, and nobody gets one that another has
+migrations       each document is migrated once
 isolation        what clients were told can come of transactions one after another, whatever the log says
 liveness         once all is well, all get done
 """

@@ -16,6 +16,7 @@ from . import (
     isolation,
     jobs,
     liveness,
+    migrations,
     order,
     pages,
     processes,
@@ -38,6 +39,7 @@ CHECKERS: Final[tuple[Checker, ...]] = (
     subscriptions.check,
     pages.check,
     jobs.check,
+    migrations.check,
     isolation.check,
     liveness.check,
 )
