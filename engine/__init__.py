@@ -17,6 +17,7 @@ testing       an app under test: the database in memory, driven call by call
 seeded        a clock that stands still, and randomness that a seed decides
 log_thread    the thread in which batches reach the disk
 data_folder   where a deployment keeps its log, and what it was given on its first start
+forks         a data folder that goes its own way from some entry of another one
 admin_key     what opens internal functions and administrative routes
 env           the door through which clock and randomness come in
 limits        what one transaction, one app and one deployment may do

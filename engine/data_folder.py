@@ -1,6 +1,6 @@
 """The data folder: where one deployment keeps its log, and what it was given on its first start.
 
-    <folder>/settings.json    instance name, hash seed, secret, admin key; mode 0600
+    <folder>/settings.json    instance name, hash seed, secret, admin key, what it was forked from; mode 0600
     <folder>/reached          an entry that the log must hold: the last durable one of a start or stop
     <folder>/url              where it is being served, while it is
     <folder>/log/             segments
@@ -41,7 +41,7 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
 
-class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel", omit_defaults=True):
     """What the settings file holds.  Secrets are hexadecimal."""
 
     format: int
@@ -49,6 +49,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     hash_seed: int
     secret: str
     admin_key: str
+    sealed: bool = False
+    """Nothing is done to the world outside: see `DataFolder.sealed`."""
+    forked_from: str | None = None
+    """Instance name of the deployment that it was forked from; None if it is none."""
+    forked_at: int = 0
+    """The last entry of that one."""
 
     def problem(self) -> str | None:
         if self.format != FORMAT:
@@ -70,6 +76,19 @@ class DataFolder:
     """What ``PYTHONHASHSEED`` must be wherever handlers run."""
     secret: bytes = field(repr=False)
     admin_key: AdminKey
+    sealed: bool = False
+    """The one place that says whether this deployment may act on the world outside by itself: run scheduled
+    functions, crons and actions.  Forks may not, unless they were made so: the original does it already."""
+    forked_from: str | None = None
+    """Instance name of the deployment that it was forked from; None if it is none."""
+    forked_at: LSN = BEFORE_FIRST
+
+    @classmethod
+    def create(cls, folder: Path, settings: Settings) -> DataFolder:
+        """A folder that exists becomes a data folder.  Raises OSError."""
+        write_durably(folder / ".gitignore", b"*\n")
+        write_durably(folder / SETTINGS, encode(settings))
+        return cls.read(folder)
 
     @classmethod
     def open(cls, folder: Path, entropy: Callable[[int], bytes] = real_entropy) -> DataFolder:
@@ -83,8 +102,7 @@ class DataFolder:
                 if segment_names(FolderStorage(folder / LOG)):
                     problem = f"{SETTINGS} is missing, and without it the log cannot be replayed: restore it"
                     raise DataFolderInvalid(str(folder), problem)
-                write_durably(folder / ".gitignore", b"*\n")
-                write_durably(folder / SETTINGS, encode(new_settings(entropy)))
+                cls.create(folder, new_settings(entropy))
         return cls.read(folder)
 
     @classmethod
@@ -110,6 +128,9 @@ class DataFolder:
             settings.hash_seed,
             bytes.fromhex(settings.secret),
             AdminKey(settings.admin_key),
+            settings.sealed,
+            settings.forked_from,
+            LSN(settings.forked_at),
         )
 
     @property
@@ -163,6 +184,18 @@ def new_settings(entropy: Callable[[int], bytes]) -> Settings:
         hash_seed=hash_seed.from_entropy(entropy(4)),
         secret=entropy(SECRET_BYTES).hex(),
         admin_key=f"{name}|{entropy(ADMIN_KEY_BYTES).hex()}",
+    )
+
+
+def forked_settings(original: DataFolder, lsn: LSN, *, sealed: bool, entropy: Callable[[int], bytes]) -> Settings:
+    """Of a fork: entries of the original can be replayed with them, and nobody takes one for the other."""
+    return msgspec.structs.replace(
+        new_settings(entropy),
+        hash_seed=original.hash_seed,
+        secret=original.secret.hex(),
+        sealed=sealed,
+        forked_from=original.instance_name,
+        forked_at=lsn,
     )
 
 

@@ -26,6 +26,7 @@ ReliveError
 ├── DeployUnderWay            another deploy has not ended yet
 ├── DeployInterrupted         a deploy could not be finished, through no fault of its own
 ├── TooLongAgo                the past asked for is not held any more
+├── ForkRefused               a fork needs a new folder
 └── DataFolderInvalid         a folder that is no data folder, or not a whole one
 """
 
@@ -340,3 +341,13 @@ class DataFolderInvalid(ReliveError):
 
     def __str__(self) -> str:
         return f"{self.folder}: {self.problem}"
+
+
+@define(auto_exc=True)
+class ForkRefused(ReliveError):
+    """There is something in the folder already.  Name a new one; nothing was changed."""
+
+    folder: str
+
+    def __str__(self) -> str:
+        return f"{self.folder} is in use already, and nothing was changed: name a new folder for the fork"

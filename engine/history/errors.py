@@ -2,7 +2,8 @@
 
 ReliveError
 ├── NoHistory        no entry wrote the document: check table and id
-└── BeforeHistory    there was nothing yet: name a later time
+├── BeforeHistory    there was nothing yet: name a later time
+└── NotYet           that time has not come: name an earlier one
 """
 
 from __future__ import annotations
@@ -40,6 +41,17 @@ class BeforeHistory(ReliveError):
         if self.first is None:
             return "the log has no entries yet: there is no past to look at"
         return f"there was nothing at {text_of(self.ts)}: the first entry was made at {text_of(self.first)}"
+
+
+@define(auto_exc=True)
+class NotYet(ReliveError):
+    """That time has not come.  Name an earlier one."""
+
+    ts: int
+    """Nanoseconds since the Unix epoch."""
+
+    def __str__(self) -> str:
+        return f"{text_of(self.ts)} has not come yet: name an earlier time, or leave it out to mean now"
 
 
 def text_of(ts: int) -> str:

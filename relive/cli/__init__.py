@@ -29,6 +29,7 @@ log_files    reads a log beside its writer
 statistics_text  how much a log holds, for people and for programs
 past         `relive run --at`
 why          `relive why`
+fork         `relive fork`
 replay       `relive replay`
 moments      an LSN or a time, as people write them
 replaying    running functions again from the log

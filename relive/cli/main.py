@@ -15,8 +15,8 @@ from collections.abc import Sequence
 import click
 from attrs import define
 
-from ..engine.errors import AppInvalid, DataFolderInvalid, SchemaMismatch
-from ..engine.history.errors import BeforeHistory, NoHistory
+from ..engine.errors import AppInvalid, DataFolderInvalid, ForkRefused, SchemaMismatch
+from ..engine.history.errors import BeforeHistory, NoHistory, NotYet
 from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
@@ -41,10 +41,12 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (Damaged, DAMAGED),
     (LogTooShort, DAMAGED),
     (DataFolderInvalid, USAGE),
+    (ForkRefused, USAGE),
     (NoLog, USAGE),
     (NoSuchEntry, USAGE),
     (NoHistory, USAGE),
     (BeforeHistory, USAGE),
+    (NotYet, USAGE),
 )
 HELP = """\
 relive: a reactive backend in Python, with a log of every change.
@@ -79,6 +81,7 @@ COMMANDS = {
     "replay": "replay:replay",
     "export": "export:export",
     "import": "importing:import_file",
+    "fork": "fork:fork_command",
     "admin-key": "admin_key:admin_key",
 }
 """Where each is: module and name."""

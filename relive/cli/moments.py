@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import click
 from attrs import frozen
 
+from ..engine.env import real_env
+from ..engine.history.errors import NotYet
 from ..log.entry import LSN
 from ..log.errors import NoSuchEntry
 
 if TYPE_CHECKING:
+    from .log_files import OpenLog
     from .replaying import Replayable
 
 NS_PER_S = 1_000_000_000
@@ -53,13 +56,20 @@ def check_moment(context: click.Context, parameter: click.Parameter, text: str |
 
 
 def moment_of(replayable: Replayable, at: LSN | Time | None) -> Moment:
-    """None is the newest entry.  Raises NoSuchEntry, BeforeHistory, Damaged."""
-    reader, last = replayable.log.reader, replayable.log.last
+    """None is the newest entry.  Raises NoSuchEntry, BeforeHistory, NotYet, Damaged."""
+    lsn = lsn_of(replayable.log, at)
+    return Moment(lsn, at.ns if isinstance(at, Time) else replayable.log.reader.entry(lsn).ts)
+
+
+def lsn_of(log: OpenLog, at: LSN | Time | None) -> LSN:
+    """The newest entry then; None is now.  Raises NoSuchEntry, BeforeHistory, NotYet, Damaged."""
     if isinstance(at, Time):
         from ..engine.history.past_query import lsn_at  # Much to import, for commands that need not look back.
 
-        return Moment(lsn_at(reader, at.ns, last), at.ns)
-    lsn = last if at is None else at
-    if not 0 < lsn <= last:
-        raise NoSuchEntry(lsn, last)
-    return Moment(lsn, reader.entry(lsn).ts)
+        if at.ns > max(real_env().clock_ns(), log.reader.entry(log.last).ts if log.last else 0):
+            raise NotYet(at.ns)
+        return lsn_at(log.reader, at.ns, log.last)
+    lsn = log.last if at is None else at
+    if not 0 < lsn <= log.last:
+        raise NoSuchEntry(lsn, log.last)
+    return lsn

@@ -198,6 +198,9 @@ async def serve(options: Options, folder: DataFolder, database: Database, compan
                 print_json(said | {"instanceName": folder.instance_name})
             else:
                 click.echo(f"relive: {name or 'nothing'} is served at {url} (data in {folder.folder})")
+            if folder.forked_from is not None:
+                effects = "sealed" if folder.sealed else "NOT sealed"
+                say(f"a fork of {folder.forked_from} as of entry {folder.forked_at}; effects outside are {effects}")
             if not name:
                 say("nothing was deployed yet: `relive deploy APP` does it")
 
