@@ -14,6 +14,7 @@ gate           the release gate: nothing leaves before what it reflects is durab
 intervals      which live queries read a range that holds this key?
 subscriptions  live queries, shared between clients, invalidated by old and new keys
 newest         what is left when the log has been replayed
+stored_keys    index keys in a checkpoint, so that a start reads no documents
 checkpoints    what recovery derives, made of sealed segments and loaded at a start
 recovery       what recovery hands each entry to
 messages       what the actors are told and what they ask for in return

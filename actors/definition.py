@@ -23,6 +23,9 @@ class TableDefinition:
     """From the CBOR of the log to a version; raises if the document does not fit."""
     keys: Callable[[object], tuple[IndexKey, ...]] = field(eq=False)
     """Keys of a document, one for each of ``indexes``."""
+    fingerprint: bytes = b""
+    """Of all that documents and their keys depend on but the bytes: with the same one, the same bytes are the
+    same document under the same keys.  Empty if nobody can tell."""
 
     def __attrs_post_init__(self) -> None:
         assert [name.index for name in self.indexes[:2]] == [BY_ID, BY_CREATION_TIME]

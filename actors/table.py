@@ -51,6 +51,14 @@ class Table:
             change.new.lsn = lsn
         self.move(change.id, change.new, [(key.name.index, key.old, key.new) for key in change.keys])
 
+    def take_in(self, version: Version, lsn: LSN) -> None:
+        """A version of a document that stands in no index yet; it keeps the place that its id may have."""
+        version.lsn = lsn
+        self.versions[version.id] = version
+        for name, key in zip(self.definition.indexes, self.definition.keys(version.document), strict=True):
+            if name.index in self.indexes:
+                self.indexes[name.index].put(key, version)
+
     def undo(self, change: Change) -> None:
         """Take back the newest change; the opposite of `apply`."""
         assert self.versions.get(change.id) is change.new, ("undone out of order", change.id)

@@ -5,7 +5,8 @@ Documents are opaque here: the engine decodes them and says what their index key
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import ClassVar, NamedTuple
 
 from attrs import define, frozen
 
@@ -30,6 +31,47 @@ class Version:
     """Canonical JSON of the document, made when it is first sent and shared from then on."""
     stored: object = None
     """The document as the log holds it, where the deployed code fills in defaults; None elsewhere."""
+    body: bytes | None = None
+    """What the log holds, of a document that nobody has read since the start; None from then on."""
+
+
+class Unread(Version):
+    """A version whose document is decoded when somebody first looks at it, and then a `Version` like any other.
+
+    It is known to fit, as it was read before in the same way.  Its class changes with the first look, so that
+    no later look costs more than with any other version.
+    """
+
+    __slots__ = ()
+    decode: ClassVar[Callable[[bytes], Version]]
+
+    def __getattr__(self, name: str) -> object:
+        if name not in ("document", "size", "stored"):
+            raise AttributeError(name)
+        body = self.body
+        assert body is not None
+        made = type(self).decode(body)
+        assert made.id == self.id, (made.id, self.id)
+        self.document, self.size, self.stored = made.document, made.size, made.stored
+        self.body = None
+        self.__class__ = Version  # type: ignore[assignment]
+        return getattr(self, name)
+
+
+def unread(decode: Callable[[bytes], Version]) -> Callable[[str, bytes, LSN], Version]:
+    """What makes versions of one table, by id, body and entry, that ``decode`` reads when they are looked at."""
+    cls = type("Unread", (Unread,), {"__slots__": (), "decode": staticmethod(decode)})
+    new = object.__new__
+
+    def make(id: str, body: bytes, lsn: LSN) -> Version:
+        version: Version = new(cls)
+        version.id = id
+        version.lsn = lsn
+        version.json = None
+        version.body = body
+        return version
+
+    return make
 
 
 class KeyChange(NamedTuple):

@@ -30,7 +30,7 @@ from .segment import decode_header, segment_name
 from .storage import Storage
 
 MAGIC: Final = b"\x89relivC\n"
-FORMAT: Final = 1
+FORMAT: Final = 2
 HEADER: Final = Struct("<8sIQQ16s32s")
 PART: Final = Struct("<I32s")
 SEGMENT: Final = Struct("<QQ")

@@ -10,6 +10,7 @@ read_only      lists and dictionaries inside documents
 id_checks      whether each id belongs to the table that its type says
 renames        stored fields that were called something else
 table_codec    one table: reads, checks, orders and writes its documents
+fingerprint    what reading a table depends on besides bytes, as a hash
 error_paths    where in a value an error of msgspec is, to the key
 catalog        which tables there are, and the number of each
 system_tables  the tables whose names begin with _, and their fixed numbers

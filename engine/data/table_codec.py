@@ -20,6 +20,7 @@ from ...protocol.values import Value, size, too_deep
 from ..errors import DocumentInvalid
 from ..limits import FIELD_NAME_CHARS_MAX
 from .documents import convert, declare_int64, plain, to_value
+from .fingerprint import fingerprint
 from .hints import union_of
 from .id_checks import IdCheck
 from .index_fields import TableIndex, table_indexes
@@ -89,6 +90,7 @@ class TableCodec:
             tuple(IndexName(self.name, name) for name in names),
             self.decode,
             keys_of_struct(prefixes) if typed else keys_of_mapping,
+            fingerprint(self.shape, self.indexes),
         )
         self.hint = union_of(self.cls) if self.cls is not None else None
         documents = variants_of(self.shape) if self.shape is not None else ()

@@ -30,6 +30,8 @@ from ...actors.tables import Tables
 from ...actors.tail import Committed
 from ...actors.version import Change, Version
 from ...log.entry import BEFORE_FIRST, LSN, Entry, IndexKey
+from ...protocol import cbor
+from ...protocol.values import Value
 from ..data.documents import to_value
 from ..data.table_codec import TableCodec, untyped
 from ..errors import DeployInterrupted, DocumentInvalid, SchemaMismatch
@@ -162,7 +164,7 @@ class Rebuild:
             return 1
         if (table.definition.name, served.id) not in self.unfit:
             self.add(table, served)
-        return 1 + served.size // BYTES_PER_WORK
+        return 1 + (served.size if served.body is None else len(served.body)) // BYTES_PER_WORK
 
     def add(self, table: Table, served: Version) -> None:
         version = self.read(table.definition.name, served)
@@ -172,8 +174,7 @@ class Rebuild:
     def read(self, name: str, served: Version) -> Version | None:
         """A served version as the other code reads it; None, and noted, if it does not fit."""
         # As the log holds it: what the code before filled in is not the document's own.
-        fields = to_value(served.document if served.stored is None else served.stored)
-        assert isinstance(fields, dict)
+        fields = stored_fields(served)
         try:
             return self.codecs[name].make(fields)
         except DocumentInvalid as error:
@@ -211,6 +212,16 @@ class Rebuild:
         assert [committed.entry.lsn for committed in self.in_flight] == list(
             range(self.position - len(self.in_flight) + 1, self.position + 1)
         )
+
+
+def stored_fields(version: Version) -> dict[str, Value]:
+    """What the log holds of it, as values that may be changed."""
+    if version.body is not None:
+        fields: Value = cbor.decode(version.body)
+    else:
+        fields = to_value(version.document if version.stored is None else version.stored)
+    assert isinstance(fields, dict)
+    return fields
 
 
 @define(eq=False)

@@ -15,11 +15,14 @@ import click
 import trio
 
 from ..actors.checkpoints import CheckpointCheck, fold
-from ..engine.data_folder import LOG
+from ..engine.data_folder import LOG, DataFolder
+from ..engine.deployment.recovered import definer_of
+from ..engine.determinism import driver, hash_seed
 from ..log.checkpoint import Checkpoint, CheckpointFile, checkpoint_names
 from ..log.errors import Malformed
 from ..log.segment import segment_names
 from ..log.storage import FolderStorage, Storage
+from .collector import collector_off
 from .log_files import named_in_full
 from .options import data_option, json_option, traceback_option
 from .output import print_json, say
@@ -42,9 +45,16 @@ def checkpoint(data: Path, as_json: bool) -> None:
     It covers all segments of the log but the last one, which is still growing. The server does this by
     itself now and then. Checkpoints may be deleted at any time: nothing depends on them.
     """
-    storage = FolderStorage(data / LOG)
-    with LogProgress("folding the log", after_s=PROGRESS_AFTER_S) as progress, named_in_full(storage):
-        made = fold(storage, bad_checkpoint, progress.update)
+    folder = DataFolder.read(data)
+    hash_seed.ensure(folder.hash_seed)  # The deployed code is loaded: it says how documents are ordered.
+    driver.install([])
+    storage = folder.storage
+    with (
+        LogProgress("folding the log", after_s=PROGRESS_AFTER_S) as progress,
+        named_in_full(storage),
+        collector_off(),
+    ):
+        made = fold(storage, bad_checkpoint, progress.update, definer_of)
     if as_json:
         print_json(checkpoint_tree(storage, made))
     elif made is None:

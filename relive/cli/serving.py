@@ -5,12 +5,11 @@ guard ──> load the app ──> recover the log, deploy ──> serve ──>
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -30,14 +29,13 @@ from ..engine.determinism.real import real_signal
 from ..engine.env import real_env
 from ..engine.server.listener import Server
 from .checkpoint import bad_checkpoint, make_checkpoints
+from .collector import calm_collector, collector_off
 from .errors import PortUnavailable
 from .log_files import named_in_full
 from .output import print_json, say
 from .progress import DocumentProgress, LogProgress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-COLLECTOR_THRESHOLDS = (50_000, 20, 100)
-"""New objects before the youngest generation is looked through, and how often before an older one."""
 PROGRESS_AFTER_S = 1.0
 """Recovery that is faster than this needs no progress bar."""
 
@@ -164,26 +162,6 @@ def remember_reached(folder: DataFolder, database: Database) -> None:
         folder.remember_reached(database.runtime.committer.durable)
     except OSError as error:  # The log is what counts, and it says itself if the disk is full.
         say(f"could not note how far the log reaches: {error}")
-
-
-@contextmanager
-def collector_off() -> Iterator[None]:
-    """What recovery makes is there to stay: looking through it for garbage takes a fifth of its time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def calm_collector() -> None:
-    """What was recovered lives as long as the server, and what a mutation makes has no cycles.
-
-    Looking through all of it again and again is the longest pause that clients would notice.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
 
 
 async def serve(options: Options, folder: DataFolder, database: Database, companion: Companion | None) -> None:

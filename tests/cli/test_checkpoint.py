@@ -58,14 +58,14 @@ def flip(path: Path, offset: int) -> None:
 
 
 def test_a_start_uses_a_checkpoint_and_does_without_a_damaged_one(
-    data: Path, app: Path, serve: Serve, relive: Relive
+    data: Path, app: Path, serve: Serve, relive: Relive, relive_process: Relive
 ) -> None:
     storage = FolderStorage(data / "log")
     expected = [f"note {number}" for number in range(12)]
-    made = json.loads(relive("log", "checkpoint", "--json").stdout)
+    made = json.loads(relive_process("log", "checkpoint", "--json").stdout)
     assert made["made"] == checkpoint_names(storage)[-1]
     assert made["bytes"] == storage.size(made["made"])
-    nothing = relive("log", "checkpoint")
+    nothing = relive_process("log", "checkpoint")
     assert (nothing.returncode, nothing.stdout) == (0, "")
     assert "there is nothing to do" in nothing.stderr
     verified = relive("log", "verify")
@@ -86,7 +86,7 @@ def test_a_start_uses_a_checkpoint_and_does_without_a_damaged_one(
     running.end()
     assert f"checkpoint {made['made']} is not used: the checksum" in "\n".join(running.err)
 
-    assert relive("log", "checkpoint").stdout.startswith(f"{made['made']}: covers")
+    assert relive_process("log", "checkpoint").stdout.startswith(f"{made['made']}: covers")
     assert relive("log", "verify").returncode == 0
 
 

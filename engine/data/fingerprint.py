@@ -1,0 +1,52 @@
+"""What reading a table depends on besides the bytes of its documents, as a hash.
+
+Invariant: under the same fingerprint the same bytes are the same document, with the same index keys.  What
+cannot be told from classes alone, as it runs code of the app, has none.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+
+import msgspec
+
+from ..version import ENGINE_VERSION
+from .index_fields import TableIndex
+from .shapes import Shape, objects_in
+
+FINGERPRINT_BYTES = 16
+EMPTY_FACTORIES = (list, dict, set, tuple)
+"""Factories of defaults that make the same each time."""
+PYTHON = sys.version_info[:2]
+
+
+def fingerprint(shape: Shape | None, indexes: Mapping[str, TableIndex]) -> bytes:
+    """Of a table with these documents and indexes; empty if there can be none."""
+    classes: list[str] = []
+    for part in objects_in(shape) if shape is not None else ():
+        if runs_code(part.cls):
+            return b""
+        classes.extend(lines(part.cls))
+    ordered = [
+        (name, [".".join(field.stored) for field in index.fields], index.made.staged) for name, index in indexes.items()
+    ]
+    text = repr((ENGINE_VERSION, PYTHON, msgspec.__version__, shape, classes, ordered))
+    # An object without a text of its own shows where it is in memory, and that says nothing.
+    return b"" if " at 0x" in text else blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).digest()
+
+
+def runs_code(cls: type[msgspec.Struct]) -> bool:
+    """Whether making one of these runs code of the app."""
+    factories = [field.default_factory for field in msgspec.structs.fields(cls)]
+    return hasattr(cls, "__post_init__") or any(
+        factory is not msgspec.NODEFAULT and factory not in EMPTY_FACTORIES for factory in factories
+    )
+
+
+def lines(cls: type[msgspec.Struct]) -> Iterator[str]:
+    config = cls.__struct_config__
+    yield repr((cls.__qualname__, config.tag, config.tag_field, config.forbid_unknown_fields))
+    for field in msgspec.structs.fields(cls):
+        yield repr((field.name, field.encode_name, field.type, field.default))
