@@ -7,14 +7,14 @@ cannot be told from classes alone, as it runs code of the app, has none.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
 
 from ..version import ENGINE_VERSION
 from .index_fields import TableIndex
-from .shapes import Shape, objects_in
+from .shapes import ObjectOf, Shape, objects_in
 
 FINGERPRINT_BYTES = 16
 EMPTY_FACTORIES = (list, dict, set, tuple)
@@ -28,7 +28,7 @@ def fingerprint(shape: Shape | None, indexes: Mapping[str, TableIndex]) -> bytes
     for part in objects_in(shape) if shape is not None else ():
         if runs_code(part.cls):
             return b""
-        classes.extend(lines(part.cls))
+        classes.append(described(part))
     ordered = [
         (name, [".".join(field.stored) for field in index.fields], index.made.staged) for name, index in indexes.items()
     ]
@@ -39,14 +39,10 @@ def fingerprint(shape: Shape | None, indexes: Mapping[str, TableIndex]) -> bytes
 
 def runs_code(cls: type[msgspec.Struct]) -> bool:
     """Whether making one of these runs code of the app."""
-    factories = [field.default_factory for field in msgspec.structs.fields(cls)]
-    return hasattr(cls, "__post_init__") or any(
-        factory is not msgspec.NODEFAULT and factory not in EMPTY_FACTORIES for factory in factories
-    )
+    factories = [default.factory for default in cls.__struct_defaults__ if hasattr(default, "factory")]
+    return hasattr(cls, "__post_init__") or any(factory not in EMPTY_FACTORIES for factory in factories)
 
 
-def lines(cls: type[msgspec.Struct]) -> Iterator[str]:
-    config = cls.__struct_config__
-    yield repr((cls.__qualname__, config.tag, config.tag_field, config.forbid_unknown_fields))
-    for field in msgspec.structs.fields(cls):
-        yield repr((field.name, field.encode_name, field.type, field.default))
+def described(shape: ObjectOf) -> str:
+    config = shape.cls.__struct_config__
+    return repr((shape.cls.__qualname__, config.tag, config.tag_field, config.forbid_unknown_fields, shape.declared))

@@ -72,6 +72,8 @@ class ObjectOf:
     """What stands for the type variables of the class: ``Page[Message]``."""
     argument_shapes: tuple[Shape, ...] = field(default=(), eq=False)
     """The shapes of those."""
+    declared: str = field(default="", eq=False, repr=False)
+    """The fields with their types and defaults, as they were declared."""
     complete: list[ObjectOf] = field(factory=list, eq=False, repr=False)
     """Of a class that occurs inside itself: the shape with its fields, once it is made."""
 
@@ -205,7 +207,8 @@ def object_shape(hint: Any, where: str) -> ObjectOf:
     try:
         shapes = tuple(shape_of(argument, where) for argument in get_args(hint))
         fields = [tag_field(cls)] if cls.__struct_config__.tag else []
-        for info in field_types(hint):
+        infos = field_types(hint)
+        for info in infos:
             is_system = table is not None and info.name in ("id", "creation_time")
             if is_system:
                 shape: Shape = IdOf(table or "") if info.name == "id" else SCALARS[float]
@@ -215,7 +218,7 @@ def object_shape(hint: Any, where: str) -> ObjectOf:
             optional = not info.required and not is_system
             former = cls.__former__.get(info.encode_name, ())
             fields.append(Field(info.encode_name, shape, optional, missing, former))
-        inside.complete.append(ObjectOf(cls, tuple(fields), table, get_args(hint), shapes))
+        inside.complete.append(ObjectOf(cls, tuple(fields), table, get_args(hint), shapes, repr(infos)))
         return inside.complete[0]
     except NameError as error:
         raise AppInvalid(where or cls.__name__, f"{error}; is it imported in that module?") from None
