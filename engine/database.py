@@ -40,7 +40,6 @@ from .execution.attempt import SEED_BYTES
 from .execution.executor import Executor
 from .execution.live_queries import LiveQueries
 from .limits import DEPLOY_ROOM_BYTES
-from .log_thread import LogThread
 from .transactions.mutation_run import MutationRun
 from .transactions.overlay import Overlay
 from .transactions.transaction import Transaction
@@ -98,12 +97,13 @@ class Database:
             on_entry=recovery.apply,
             on_progress=on_progress,
             after=checkpoint,
+            sites=env.sites,
         )
         try:
             if log.last_lsn < reached:
                 raise LogTooShort(str(storage), log.last_lsn, reached)
             app = app if app is not None else deployed_app(recovery.deployment)
-            return cls.recovered(log, recovery, app, env, secret, in_thread or LogThread(), on_checked)
+            return cls.recovered(log, recovery, app, env, secret, in_thread or env.log_thread(), on_checked)
         except BaseException:
             log.close()
             raise

@@ -4,6 +4,7 @@ entry     what the log says; the vocabulary of every layer above
 encoding  an entry as canonical CBOR, and its hash
 frame     an entry's bytes in a file: length, checksum, what was durable before it
 segment   one file: a header, then frames
+sites     where a simulation listens, and where it may decide
 storage   the seam to the disk, and a real folder behind it
 memory    a disk in memory that fails on command
 writer    queue, batch, write, fsync

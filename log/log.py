@@ -18,6 +18,7 @@ from .entry import FIRST_LSN, LSN, NO_HASH, Entry, Timestamp
 from .reader import LogReader
 from .recovery import OnEntry, OnProgress, Recovered, Torn, mend, recover
 from .segment import SegmentHeader
+from .sites import QUIET, Sites
 from .storage import Storage
 from .writer import BATCH_BYTES_MAX, SEGMENT_BYTES_MAX, Head, LogWriter
 
@@ -43,6 +44,7 @@ class Log:
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         batch_bytes_max: int = BATCH_BYTES_MAX,
         after: Checkpoint | None = None,
+        sites: Sites = QUIET,
     ) -> Log:
         """Lock the folder, read every entry into ``on_entry``, mend a torn end.  Blocks.
 
@@ -57,6 +59,7 @@ class Log:
             recovered = recover(storage, on_entry, on_progress, after=after)
             mend(storage, recovered)
             writer = _writer(storage, recovered, deployment_if_new, segment_bytes_max, batch_bytes_max)
+            writer.sites = sites
         except BaseException:
             storage.unlock()
             raise

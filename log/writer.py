@@ -27,6 +27,7 @@ from .entry import LSN, Entry, Timestamp
 from .errors import DiskFull, SyncFailed
 from .frame import PAYLOAD_BYTES_MAX, entry_frame, frame_bytes, mark_frame
 from .segment import HEADER_BYTES, Segment, SegmentHeader
+from .sites import QUIET, Sites
 from .storage import Storage
 
 SEGMENT_BYTES_MAX: Final = 16 * 2**20
@@ -82,6 +83,7 @@ class LogWriter:
     _taken: Batch | None = None
     _is_writing: bool = False
     _failed: SyncFailed | None = None
+    sites: Sites = QUIET
 
     @property
     def durable(self) -> LSN:
@@ -142,7 +144,8 @@ class LogWriter:
             return None
         last, prev, payload = self._queued.popleft()
         first, payloads, size = last.lsn, [payload], len(payload)
-        while self._queued and size + len(self._queued[0][2]) <= self.batch_bytes_max:
+        limit = 0 if self._queued and self.sites.buggify("a batch of one entry") else self.batch_bytes_max
+        while self._queued and size + len(self._queued[0][2]) <= limit:
             last, _, payload = self._queued.popleft()
             payloads.append(payload)
             size += len(payload)
@@ -164,7 +167,8 @@ class LogWriter:
         try:
             self._append(self._segment_for(batch), batch)
             self._safe, self._is_marked = batch.last, False
-            self.mark()
+            if not self.sites.buggify("a batch is not marked"):
+                self.mark()
             self._taken = None
         finally:
             self._is_writing = False
@@ -236,8 +240,12 @@ class LogWriter:
         """The last segment, or a new one if the batch does not fit."""
         segment = self.segments[-1]
         size = sum(frame_bytes(len(payload)) for payload in batch.payloads) + frame_bytes(0)
-        if segment.length == HEADER_BYTES or segment.length + size <= self.segment_bytes_max:
+        if segment.length == HEADER_BYTES:
             return segment
+        fits = segment.length + size <= self.segment_bytes_max
+        if fits and not self.sites.buggify("a segment is sealed early"):
+            return segment
+        self.sites.probe("a segment is sealed")
         # Its last mark too: a file that is not the last must be whole.
         self._sync(segment.name)
         try:

@@ -14,6 +14,7 @@ process        one life of a server process, made of the code that ships
 operator       whoever deploys and migrates
 follower       a second executor, behind the newest commit
 server_socket  its end of a connection
+wire           a connection as bytes, for the server's own listener
 client         a client, and what its application sees
 paging         which page a client watches next
 network        connections that delay, stall and end

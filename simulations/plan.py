@@ -102,6 +102,8 @@ class Knobs:
     segment_bytes: int = 64 * 2**20
     follower_lag: int = 0
     """How many entries behind the newest commit mutations may run, on a second executor; 0 without one."""
+    full_stack: bool = False
+    """Whether clients speak to the server's own listener in bytes, instead of in messages."""
 
 
 @frozen

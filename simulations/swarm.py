@@ -45,6 +45,7 @@ MORE_LIKELY = 0.6
 DEPLOY_LIKELY = 0.6
 VERSIONED = "items"
 """The workload that tells versions of the app apart."""
+FULL_STACK_LIKELY = 0.25
 PAGED = "pages"
 """The workload whose clients ask for more."""
 
@@ -89,6 +90,7 @@ def draw_knobs(random: Random) -> Knobs:
         clock_step_ns=odd(0, 1_000, 500_000, 3_000_000),
         segment_bytes=odd(plain.segment_bytes, 2_048, 8_192),
         follower_lag=odd(plain.follower_lag, 1, 3, 10),
+        full_stack=random.random() < FULL_STACK_LIKELY,
     )
 
 

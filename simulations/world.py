@@ -17,7 +17,7 @@ import trio
 from attrs import Factory, define, field
 
 from ..engine.application.app import App
-from ..engine.env import Env
+from ..engine.env import Env, Watchdog
 from ..log.memory import MemoryStorage, keep_everything
 from ..protocol.client_session import ClientSession
 from .client import Client, session_id
@@ -40,7 +40,8 @@ from .plan import (
 )
 from .process import CRASHED, DISK, FAILED, KILLED, STOPPED, Process
 from .randomness import stream
-from .trace import Ended, Faulted, Phase, Stuck, Trace
+from .trace import Ended, Faulted, Objected, Phase, Stuck, Trace
+from .wire import websocket_link, write_now
 
 EPOCH_NS: Final = 1_800_000_000 * NANOSECONDS
 LIVENESS_S: Final = 60.0
@@ -82,9 +83,15 @@ class World:
         seed = self.plan.seed
         self.trace = Trace(self.clock)
         self.storage = MemoryStorage(page_bytes=self.plan.knobs.page_bytes)
-        self.env = Env(self.wall_clock_ns, stream(seed, "entropy").randbytes)
         self.operator = Operator(self.app, self.trace.probe)
         self.follower_random = stream(seed, "follower")
+        self.env = Env(
+            self.wall_clock_ns,
+            stream(seed, "entropy").randbytes,
+            self.monotonic_ns,
+            write_now=write_now,
+            watchdog=Watchdog(lambda seconds: None, lambda: None),
+        )
         self.latencies, self.syncs, self.crashes = (stream(seed, name) for name in ("latencies", "syncs", "crashes"))
 
     # What comes in from outside.
@@ -105,14 +112,17 @@ class World:
     def dial(self, client: int) -> Link | None:
         if self.process is None or not self.process.is_open:
             return None
-        window = self.plan.knobs.window
-        link = Link(
-            client,
-            Pipe(self.clock, self.latency_s, 2**30),
-            Pipe(self.clock, self.latency_s, window),
-        )
+        knobs = self.plan.knobs
+        if knobs.full_stack:
+            objected = lambda problem: self.trace.add(Objected(client, problem))  # noqa: E731
+            link = websocket_link(client, self.pipe, objected, knobs.window)
+        else:
+            link = Link(client, self.pipe(Pipe, 2**30), self.pipe(Pipe, knobs.window))
         self.process.accept(link)
         return link
+
+    def pipe(self, kind: type[Pipe], window: int) -> Pipe:
+        return kind(self.clock, self.latency_s, window)
 
     # The course of a run.
 
@@ -190,11 +200,11 @@ class World:
                 self.env,
                 self.trace,
                 self.sync_s,
-                self.monotonic_ns,
                 knobs.segment_bytes,
                 knobs.follower_lag,
                 self.follower_random,
                 self.operator,
+                knobs.full_stack,
             )
             how = await process.run()
             if how == CRASHED and process.how != CRASHED:

@@ -32,8 +32,7 @@ from ..admin_key import AdminKey
 from ..authentication.authenticator import Authenticator
 from ..database import Database
 from ..determinism import gate
-from ..determinism import limits as handler_limits
-from ..determinism.real import real_monotonic_ns
+from ..env import Env
 from ..limits import CONNECTIONS_MAX
 from .connection import Connection
 from .groups import is_broken_invariant, leaves, single_error
@@ -83,11 +82,17 @@ class Server:
         executor = self.database.executor
         self.keys = KeyFetching(
             Authenticator(
-                lambda: executor.app.providers, lambda: executor.env.clock_ns() / 1e9, lambda: real_monotonic_ns() / 1e9
+                lambda: executor.app.providers,
+                lambda: executor.env.clock_ns() / 1e9,
+                lambda: executor.env.monotonic_ns() / 1e9,
             )
         )
         self.migrator = Migrator(self.database)
         self.database.migrations.started = self.migrator.wake
+
+    @property
+    def env(self) -> Env:
+        return self.database.env
 
     async def serve(self, host: str, port: int, on_ready: Callable[[str], None]) -> None:
         """Serve until `stop`.  ``on_ready`` is told the URL once connections are accepted.
@@ -106,9 +111,10 @@ class Server:
                     await self.database.runtime.wait_durable(self.database.runtime.tail.head)
                     shells.start_soon(self.migrator.run)
                     async with trio.open_nursery() as doors:
-                        accept = partial(trio.serve_tcp, handler, port, host=host, handler_nursery=shells)
-                        listeners = await doors.start(accept)
-                        on_ready(url_of(listeners[0]))
+                        listening = await self.env.listen(host, port)
+                        accept = partial(trio.serve_listeners, handler_nursery=shells)
+                        await doors.start(accept, handler, listening.listeners)
+                        on_ready(listening.url)
                         await self.stopping.wait()
                         doors.cancel_scope.cancel()
                     await context.terminated.set()
@@ -140,12 +146,12 @@ class Server:
         try:
             while True:
                 if gate.enabled:  # A debugger may stop the process for as long as it likes.
-                    handler_limits.last_resort(STUCK_S_MAX)
+                    self.env.watchdog.feed(STUCK_S_MAX)
                 for socket in list(self.sockets):
                     socket.beat()
                 await trio.sleep(BEAT_S)
         finally:
-            handler_limits.cancel_last_resort()
+            self.env.watchdog.rest()
 
     async def serve_stream(
         self, app: ASGIWrapper, config: Config, context: WorkerContext, stream: trio.SocketStream
@@ -158,7 +164,7 @@ class Server:
             head, request = await read_head(stream, HEAD_S_MAX)
             self.streams[stream] = True
             if request is not None:
-                await self.serve_request(SharedStream(stream, head), request, app, config, context)
+                await self.serve_request(SharedStream(stream, self.env, head), request, app, config, context)
             elif head:
                 await refuse(stream, 400, "BadRequest", "this is not an HTTP request")
         except* (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed):
@@ -230,11 +236,6 @@ class Server:
             await socket.run()
         finally:
             del self.sockets[socket]
-
-
-def url_of(listener: trio.SocketListener) -> str:
-    host, port = listener.socket.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def quiet_config() -> Config:

@@ -26,7 +26,6 @@ from ..data.system_tables import MigrationRow
 from ..database import Database
 from ..deployment.migrations import Migrations, migration_of
 from ..deployment.rehearsals import Rehearsal
-from ..determinism.real import real_monotonic_ns
 from ..errors import MigrationRefused, MigrationUnknown
 from ..execution.system_writes import Written
 from ..limits import MIGRATION_BATCH_MAX
@@ -100,9 +99,9 @@ class MigrationRoutes:
         try:
             more = True
             while more:
-                started_ns = real_monotonic_ns()
+                started_ns = self.database.env.monotonic_ns()
                 more = rehearsal.step()
-                rehearsal.pace(real_monotonic_ns() - started_ns)
+                rehearsal.pace(self.database.env.monotonic_ns() - started_ns)
                 await tell({"processed": rehearsal.processed, "total": rehearsal.total})
                 await trio.lowlevel.checkpoint()
         except ReliveError as error:

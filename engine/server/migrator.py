@@ -13,7 +13,6 @@ from attrs import Factory, define
 
 from ...actors.errors import Conflict, WritesRefused
 from ..database import Database
-from ..determinism.real import real_monotonic_ns
 
 logger = logging.getLogger("relive")
 
@@ -49,9 +48,9 @@ class Migrator:
         if name not in migrations.running():
             return  # Cancelled while another one had its turn.
         try:
-            started_ns = real_monotonic_ns()
+            started_ns = self.database.env.monotonic_ns()
             written = migrations.step(name)
-            migrations.pace(name, real_monotonic_ns() - started_ns)
+            migrations.pace(name, self.database.env.monotonic_ns() - started_ns)
             await self.database.runtime.wait_durable(written.lsn)
         except Conflict:
             pass  # What it read was changed underneath it: the same batch again.

@@ -21,7 +21,7 @@ from ...protocol.errors import ProtocolError
 from ...protocol.limits import CLIENT_SILENCE_S_MAX, MIB, WEBSOCKET_PING_S
 from ...protocol.messages import Ping
 from ...protocol.wire import encode_server
-from ..determinism.real import real_clock_ns, real_monotonic_ns
+from ..env import Env
 from .connection import Connection
 from .frames import ping_frame, text_frames
 from .stream import SharedStream
@@ -47,7 +47,7 @@ class Socket:
     """Fetches what a token needs to be judged."""
     woken: trio.Event = Factory(trio.Event)
     room: trio.Event = Factory(trio.Event)
-    pinged_ns: int = Factory(real_monotonic_ns)
+    pinged_ns: int = Factory(lambda self: self.env.monotonic_ns(), takes_self=True)
     ping_owed: bool = False
     websocket_ping_owed: bool = False
     draining: bool = False
@@ -58,6 +58,10 @@ class Socket:
     """The writer has nothing to do: what becomes ready may be sent without waking it."""
     unsent_transitions: int = 0
     """How many transitions end in what `write_now` could not send at once."""
+
+    @property
+    def env(self) -> Env:
+        return self.connection.database.env
 
     def wake(self) -> None:
         if not (self.idle and self.connection.failure is None and not self.draining and self.write_now()):
@@ -79,7 +83,7 @@ class Socket:
 
     async def run(self) -> None:
         """Serve the client until it goes, or must go."""
-        self.connection.session.sent(real_monotonic_ns() / 1e9)
+        self.connection.session.sent(self.env.monotonic_ns() / 1e9)
         try:
             with self.scope:
                 async with trio.open_nursery() as nursery:
@@ -99,7 +103,7 @@ class Socket:
                     continue
                 if not isinstance(message, str):
                     raise ProtocolError("BinaryMessage", "messages are text frames of JSON")
-                connection.receive(message, real_clock_ns() // 1_000_000)
+                connection.receive(message, self.env.clock_ns() // 1_000_000)
                 while connection.unsettled is not None:
                     await self.fetch(connection.unsettled.url)
                     connection.settle()
@@ -147,7 +151,7 @@ class Socket:
         ready = self.connection.ready
         if ready:
             self.ping_owed = False
-            self.connection.session.sent(real_monotonic_ns() / 1e9)
+            self.connection.session.sent(self.env.monotonic_ns() / 1e9)
         self.room.set()
         while ready:
             outgoing = ready.popleft()
@@ -158,7 +162,7 @@ class Socket:
         if self.ping_owed:
             self.ping_owed = False
             text_frames(PING, pieces)
-            self.connection.session.sent(real_monotonic_ns() / 1e9)
+            self.connection.session.sent(self.env.monotonic_ns() / 1e9)
         if self.websocket_ping_owed:
             self.websocket_ping_owed = False
             pieces.append(ping_frame())
@@ -166,7 +170,7 @@ class Socket:
 
     def beat(self) -> None:
         """Called about once a second: pings that are due, and the end of clients that fell silent."""
-        now = real_monotonic_ns()
+        now = self.env.monotonic_ns()
         if self.connection.failure is not None:
             self.failed_ns = self.failed_ns or now
             if now - self.failed_ns > END_S_MAX * 1e9:
@@ -179,7 +183,7 @@ class Socket:
             self.pinged_ns, self.websocket_ping_owed = now, True
             self.wake()
         try:
-            self.connection.check_expiry(real_clock_ns() / 1e9)
+            self.connection.check_expiry(self.env.clock_ns() / 1e9)
         except Refused as expired:
             self.connection.fail(expired)
             return

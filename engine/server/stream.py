@@ -11,7 +11,7 @@ from contextlib import suppress
 import trio
 from attrs import Factory, define
 
-from ..determinism.real import real_monotonic_ns, real_write
+from ..env import Env
 
 SEND_BYTES = 256 * 1024
 SEND_S_MAX = 120.0
@@ -21,12 +21,13 @@ SEND_S_MAX = 120.0
 @define(eq=False, slots=False)
 class SharedStream(trio.abc.HalfCloseableStream):
     stream: trio.SocketStream
+    env: Env
     head: bytes = b""
     """What was read before and is given out again."""
     rest: bytes = b""
     """What `send_now` could not send: it goes out before anything else."""
     turn: trio.Lock = Factory(trio.Lock)
-    heard_ns: int = Factory(real_monotonic_ns)
+    heard_ns: int = Factory(lambda self: self.env.monotonic_ns(), takes_self=True)
     """When the peer last sent anything."""
 
     @property
@@ -40,7 +41,7 @@ class SharedStream(trio.abc.HalfCloseableStream):
             await trio.lowlevel.checkpoint()
             return data
         received = bytes(await self.stream.receive_some(max_bytes))
-        self.heard_ns = real_monotonic_ns()
+        self.heard_ns = self.env.monotonic_ns()
         return received
 
     def send_now(self, data: bytes) -> bool:
@@ -52,7 +53,7 @@ class SharedStream(trio.abc.HalfCloseableStream):
         sent = 0
         if not self.turn.locked() and not self.rest:
             with suppress(OSError):
-                sent = real_write(self.stream.socket.fileno(), data)
+                sent = self.env.write_now(self.stream, data)
         self.rest += data[sent:]
         return not self.rest
 

@@ -13,7 +13,6 @@ import trio
 from attrs import Factory, define
 
 from ..database import Database
-from ..determinism.real import real_monotonic_ns
 from ..execution.live_queries import LiveQueries
 from .connection import Connection, Watcher
 
@@ -27,7 +26,7 @@ TAKEN_BACK = "the entry could not be written to the disk, and was taken back"
 class Syncer:
     database: Database
     live: LiveQueries[Watcher]
-    monotonic_ns: Callable[[], int] = real_monotonic_ns
+    monotonic_ns: Callable[[], int] = Factory(lambda self: self.database.env.monotonic_ns, takes_self=True)
     waiting: deque[Connection] = Factory(deque[Connection])
     woken: trio.Event = Factory(trio.Event)
 

@@ -6,8 +6,7 @@ import pytest
 import trio
 import trio.testing
 from attrs import define
-from relive.engine.server import socket as socket_module
-from relive.engine.server import stream as stream_module
+from relive.engine import env as env_module
 from relive.engine.server.frames import ping_frame
 from relive.engine.server.listener import Server
 from relive.engine.server.socket import PING, Socket
@@ -33,8 +32,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The monotonic clock of sockets; their heart beats only when a test says so."""
     clock = Clock()
-    monkeypatch.setattr(socket_module, "real_monotonic_ns", clock)
-    monkeypatch.setattr(stream_module, "real_monotonic_ns", clock)
+    monkeypatch.setattr(env_module, "real_monotonic_ns", clock)
     monkeypatch.setattr(Server, "heartbeat", no_heartbeat)
     return clock
 

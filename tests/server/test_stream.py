@@ -7,6 +7,7 @@ import socket
 import pytest
 import trio
 import trio.testing
+from relive.engine.env import real_env
 from relive.engine.server import stream as stream_module
 from relive.engine.server.stream import SharedStream
 
@@ -14,7 +15,7 @@ from relive.engine.server.stream import SharedStream
 def pair() -> tuple[SharedStream, trio.SocketStream]:
     one, other = trio.socket.socketpair()
     one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    return SharedStream(trio.SocketStream(one)), trio.SocketStream(other)
+    return SharedStream(trio.SocketStream(one), real_env()), trio.SocketStream(other)
 
 
 async def received(stream: trio.SocketStream, count: int) -> bytes:
