@@ -1,18 +1,33 @@
 """The admin key: what opens internal functions and administrative routes.
 
+Keys that people hold are made once, shown once, and kept as hashes: who reads the data folder, or a backup
+of it, holds no key.  Commands on the server's own machine use one that lives as long as the server.
 Compared in constant time, and never shown in logs.  A key may come with the name of the
 deployment before it (``name|secret``, ``prod:name|secret``), as official tools write it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from hmac import compare_digest
+from typing import Protocol
 
 from attrs import field, frozen
+
+HASH_BYTES = 32
+
+
+class Keys(Protocol):
+    """What says which keys open."""
+
+    def opens(self, given: str) -> bool: ...
 
 
 @frozen
 class AdminKey:
+    """One key that is known in full."""
+
     key: str = field(repr=False)
     """The whole key, as it was printed: ``name|secret``."""
 
@@ -22,6 +37,31 @@ class AdminKey:
         # Keys of some types arrive without their name; the secret alone is as hard to guess.
         secret = whole.partition(b"|")[2] or whole
         return bool(secret.strip(b"|")) and compare_digest(shown, whole) | compare_digest(shown, secret)
+
+
+@frozen
+class AdminKeys:
+    """A key that is known in full, and those of which only hashes are."""
+
+    instance_name: str
+    local: AdminKey = field(repr=False)
+    hashes: Callable[[], Iterable[str]]
+    """Of the keys that are valid now."""
+
+    def opens(self, given: str) -> bool:
+        """True if ``given`` is one of the keys, with or without a deployment type before it."""
+        if self.local.opens(given):
+            return True
+        name, bar, secret = bare(given).partition("|")
+        if bar and name != self.instance_name:
+            return False
+        shown = hash_of(secret if bar else name)
+        return any(compare_digest(shown, stored) for stored in self.hashes())
+
+
+def hash_of(secret: str) -> str:
+    """What is kept of a key: its secret part has so much entropy that a plain hash does not give it away."""
+    return blake2b(secret.encode("utf-8", "replace"), digest_size=HASH_BYTES, person=b"relive admin key").hexdigest()
 
 
 def bare(key: str) -> str:

@@ -1,13 +1,16 @@
 """The data folder: where one deployment keeps its log, and what it was given on its first start.
 
-    <folder>/settings.json    instance name, hash seed, secret, admin key, what it was forked from; mode 0600
+    <folder>/settings.json    instance name, hash seed, secret, what it was forked from; mode 0600
+    <folder>/admin_keys.json  the admin keys that were made, as hashes; mode 0600
     <folder>/reached          an entry that the log must hold: the last durable one of a start or stop
     <folder>/url              where it is being served, while it is
+    <folder>/local_key        the admin key of commands on this machine, while it is being served; mode 0600
     <folder>/log/             segments
     <folder>/.gitignore       keeps all of it out of repositories
 
 The settings are written once, whole and durable, before anything depends on them: entries can only
-be replayed with the hash seed and the secret under which they were made.
+be replayed with the hash seed and the secret under which they were made.  No admin key can be had from
+what lies in the folder of a server that is not running.
 """
 
 from __future__ import annotations
@@ -24,16 +27,19 @@ from attrs import field, frozen
 from ..log.entry import BEFORE_FIRST, LSN
 from ..log.segment import segment_names
 from ..log.storage import FolderStorage
-from .admin_key import AdminKey
+from .admin_key import AdminKey, AdminKeys, hash_of
 from .determinism import hash_seed
 from .determinism.real import real_entropy
-from .errors import DataFolderInvalid
+from .errors import AdminKeyRefused, DataFolderInvalid
 
 SETTINGS = "settings.json"
 REACHED = "reached"
+ADMIN_KEYS = "admin_keys.json"
+LOCAL_KEY = "local_key"
 URL = "url"
 LOG = "log"
-FORMAT = 1
+FORMAT = 2
+ADMIN_KEYS_MAX = 100
 SECRET_BYTES = 32
 ADMIN_KEY_BYTES = 32
 NAME_BYTES = 3
@@ -48,7 +54,6 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     instance_name: str
     hash_seed: int
     secret: str
-    admin_key: str
     sealed: bool = False
     """Nothing is done to the world outside: see `DataFolder.sealed`."""
     forked_from: str | None = None
@@ -63,9 +68,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
             return f"the hash seed must be from 1 to {hash_seed.SEED_MAX}"
         if len(self.secret) != 2 * SECRET_BYTES or set(self.secret) - set("0123456789abcdef"):
             return f"the secret must be {2 * SECRET_BYTES} hexadecimal digits"
-        if not self.admin_key.startswith(f"{self.instance_name}|"):
-            return "the admin key must begin with the instance name and a bar"
         return None
+
+
+class StoredKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """What is kept of an admin key."""
+
+    name: str
+    """What people call it."""
+    hash: str
+    made_ns: int
+    """When, in nanoseconds since the epoch."""
 
 
 @frozen
@@ -75,7 +88,6 @@ class DataFolder:
     hash_seed: int
     """What ``PYTHONHASHSEED`` must be wherever handlers run."""
     secret: bytes = field(repr=False)
-    admin_key: AdminKey
     sealed: bool = False
     """The one place that says whether this deployment may act on the world outside by itself: run scheduled
     functions, crons and actions.  Forks may not, unless they were made so: the original does it already."""
@@ -127,7 +139,6 @@ class DataFolder:
             settings.instance_name,
             settings.hash_seed,
             bytes.fromhex(settings.secret),
-            AdminKey(settings.admin_key),
             settings.sealed,
             settings.forked_from,
             LSN(settings.forked_at),
@@ -166,14 +177,67 @@ class DataFolder:
         except FileNotFoundError:
             return None
 
+    @property
+    def local_key(self) -> str | None:
+        """The admin key of the server that serves this folder; None if none does."""
+        try:
+            return (self.folder / LOCAL_KEY).read_text(encoding="ascii").strip() or None
+        except FileNotFoundError:
+            return None
+
     @contextmanager
-    def served_at(self, url: str) -> Iterator[None]:
-        """Let others find the server while it runs."""
+    def served_at(self, url: str, key: AdminKey) -> Iterator[None]:
+        """Let others on this machine find the server while it runs, and open it."""
+        write_durably(self.folder / LOCAL_KEY, key.key.encode("ascii"))
         (self.folder / URL).write_text(f"{url}\n", encoding="utf-8")
         try:
             yield
         finally:
-            (self.folder / URL).unlink(missing_ok=True)
+            for name in (URL, LOCAL_KEY):
+                (self.folder / name).unlink(missing_ok=True)
+
+    def admin_keys(self) -> tuple[StoredKey, ...]:
+        """The admin keys that were made and not revoked.  Raises DataFolderInvalid."""
+        path = self.folder / ADMIN_KEYS
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=tuple[StoredKey, ...])
+        except FileNotFoundError:
+            return ()
+        except msgspec.DecodeError as error:
+            raise DataFolderInvalid(
+                str(path), f"{error}: restore the file, or remove it and all keys with it"
+            ) from None
+
+    def new_admin_key(self, name: str, now_ns: int, entropy: Callable[[int], bytes] = real_entropy) -> AdminKey:
+        """Make another admin key, to be shown once: only its hash is kept.  Raises AdminKeyRefused."""
+        with locked(self.folder):
+            keys = self.admin_keys()
+            if any(key.name == name for key in keys):
+                raise AdminKeyRefused(name, "there is one of that name: revoke it, or choose another name")
+            if len(keys) >= ADMIN_KEYS_MAX:
+                raise AdminKeyRefused(name, f"there are {len(keys)}, which is as many as there may be: revoke some")
+            secret = entropy(ADMIN_KEY_BYTES).hex()
+            self.write_admin_keys((*keys, StoredKey(name, hash_of(secret), now_ns)))
+        return AdminKey(f"{self.instance_name}|{secret}")
+
+    def revoke_admin_key(self, name: str) -> None:
+        """From here on it opens nothing, also at a server that runs.  Raises AdminKeyRefused."""
+        with locked(self.folder):
+            keys = self.admin_keys()
+            left = tuple(key for key in keys if key.name != name)
+            if left == keys:
+                raise AdminKeyRefused(name, f"there is none of that name; there are {[key.name for key in keys]}")
+            self.write_admin_keys(left)
+
+    def write_admin_keys(self, keys: tuple[StoredKey, ...]) -> None:
+        write_durably(self.folder / ADMIN_KEYS, msgspec.json.format(msgspec.json.encode(keys), indent=2) + b"\n")
+
+    def keys(self, local: AdminKey) -> AdminKeys:
+        """What opens a server of this folder, now and whenever keys are made or revoked."""
+        return AdminKeys(self.instance_name, local, lambda: [key.hash for key in self.admin_keys()])
+
+    def new_local_key(self, entropy: Callable[[int], bytes] = real_entropy) -> AdminKey:
+        return AdminKey(f"{self.instance_name}|{entropy(ADMIN_KEY_BYTES).hex()}")
 
 
 def new_settings(entropy: Callable[[int], bytes]) -> Settings:
@@ -183,7 +247,6 @@ def new_settings(entropy: Callable[[int], bytes]) -> Settings:
         instance_name=name,
         hash_seed=hash_seed.from_entropy(entropy(4)),
         secret=entropy(SECRET_BYTES).hex(),
-        admin_key=f"{name}|{entropy(ADMIN_KEY_BYTES).hex()}",
     )
 
 

@@ -27,6 +27,7 @@ ReliveError
 ├── DeployInterrupted         a deploy could not be finished, through no fault of its own
 ├── TooLongAgo                the past asked for is not held any more
 ├── ForkRefused               a fork needs a new folder
+├── AdminKeyRefused           an admin key cannot be made, or revoked, under that name
 └── DataFolderInvalid         a folder that is no data folder, or not a whole one
 """
 
@@ -330,6 +331,17 @@ class TooLongAgo(ReliveError):
 
     def __str__(self) -> str:
         return f"timestamp {self.ts} is too long ago; the oldest that can be read is {self.oldest}"
+
+
+@define(auto_exc=True)
+class AdminKeyRefused(ReliveError):
+    """An admin key that cannot be made, or revoked.  Choose another name."""
+
+    name: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"admin key {self.name!r}: {self.problem}"
 
 
 @define(auto_exc=True)

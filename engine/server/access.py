@@ -11,7 +11,7 @@ from starlette.requests import Request
 from ...protocol import json
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import InvalidValue
-from ..admin_key import AdminKey, taken_apart
+from ..admin_key import Keys, taken_apart
 from ..authentication.errors import KeysUnavailable, TokenRejected
 from ..authentication.identity import Identity, acting_as
 from .key_fetching import KeyFetching
@@ -33,7 +33,7 @@ class Caller:
 class Access:
     """What the credentials of a request open."""
 
-    admin_key: AdminKey
+    admin_keys: Keys
     keys: KeyFetching
 
     async def caller(self, request: Request) -> Caller:
@@ -60,13 +60,13 @@ class Access:
         header = request.headers.get("authorization")
         if header is None:
             given = request.query_params.get("adminKey")
-            return given is not None and self.admin_key.opens(given)
+            return given is not None and self.admin_keys.opens(given)
         scheme, _, credentials = header.partition(" ")
         if len(header) < AUTHORIZATION_CHARS_MIN or scheme.lower() not in ("bearer", "convex"):
             raise bad_header("write `Authorization: Convex <admin key>` or `Bearer <token>`")
         if scheme.lower() == "bearer":
             return False  # Whoever it is, not a holder of the key.
-        if not self.admin_key.opens(credentials.strip()):
+        if not self.admin_keys.opens(credentials.strip()):
             raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", WRONG_KEY)
         attributes_of(taken_apart(credentials)[1])
         return True

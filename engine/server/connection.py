@@ -35,7 +35,7 @@ from ...protocol.requests import (
 from ...protocol.results import QueryResult
 from ...protocol.server_session import ServerSession
 from ...protocol.wire import decode_client, encode_server
-from ..admin_key import AdminKey
+from ..admin_key import Keys
 from ..authentication.authenticator import Accepted, Authenticator, Fetch
 from ..authentication.errors import KeysUnavailable, TokenRejected
 from ..authentication.identity import Identity, acting_as
@@ -90,7 +90,7 @@ class Connection:
     session: ServerSession
     database: Database
     live: LiveQueries[Watcher]
-    admin_key: AdminKey
+    admin_keys: Keys
     authenticator: Authenticator
     schedule: Callable[[Connection], None]
     """Ask for `advance` to be called."""
@@ -191,7 +191,7 @@ class Connection:
         match token:
             case NoToken():
                 self.become(None)
-            case AdminToken(key, attributes) if self.admin_key.opens(key):
+            case AdminToken(key, attributes) if self.admin_keys.opens(key):
                 try:
                     self.become(acting_as(attributes) if attributes is not None else None, admin=True)
                 except TokenRejected as error:

@@ -16,7 +16,7 @@ from ...actors.errors import Conflict, WritesRefused
 from ...protocol import json
 from ...protocol.close import ErrorClass, Refused, closing
 from ...protocol.errors import ReliveError
-from ..admin_key import AdminKey
+from ..admin_key import Keys
 from ..database import Database
 from ..errors import TooLongAgo
 from . import (
@@ -43,9 +43,9 @@ LATER: dict[type[Exception], str] = {
 METHODS = ["GET", "POST", "OPTIONS", "PATCH", "DELETE", "PUT"]
 
 
-def routes(database: Database, admin_key: AdminKey, keys: KeyFetching, instance_name: str) -> ASGIApp:
+def routes(database: Database, admin_keys: Keys, keys: KeyFetching, instance_name: str) -> ASGIApp:
     """The HTTP application."""
-    access = Access(admin_key, keys)
+    access = Access(admin_keys, keys)
     app = Starlette(
         routes=[
             *server_routes.routes(access, instance_name),

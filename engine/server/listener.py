@@ -28,7 +28,7 @@ from ...protocol import limits
 from ...protocol.client_version import ClientVersion, InvalidClientVersion, parse_client_version
 from ...protocol.close import closing
 from ...protocol.server_session import ServerSession
-from ..admin_key import AdminKey
+from ..admin_key import Keys
 from ..authentication.authenticator import Authenticator
 from ..database import Database
 from ..determinism import gate
@@ -64,7 +64,7 @@ logger = logging.getLogger("relive")
 @define(eq=False)
 class Server:
     database: Database
-    admin_key: AdminKey
+    admin_keys: Keys
     instance_name: str
     syncer: Syncer = field(init=False)
     migrator: Migrator = field(init=False)
@@ -100,7 +100,7 @@ class Server:
         Raises OSError if the port cannot be had, CommitterFailed if the database must stop.
         """
         context, config = WorkerContext(None), quiet_config()
-        app = ASGIWrapper(cast(Any, routes(self.database, self.admin_key, self.keys, self.instance_name)))
+        app = ASGIWrapper(cast(Any, routes(self.database, self.admin_keys, self.keys, self.instance_name)))
         handler = partial(self.serve_stream, app, config, context)
         with single_error():
             async with trio.open_nursery() as nursery:
@@ -221,7 +221,7 @@ class Server:
             ServerSession(version),
             self.database,
             self.database.live,
-            self.admin_key,
+            self.admin_keys,
             self.keys.authenticator,
             self.syncer.schedule,
             wake=lambda: None,

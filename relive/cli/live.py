@@ -42,7 +42,8 @@ RETRY_S_MAX = 15.0
 class LiveClient:
     url: str
     """Of the server, as ``http://host:port``."""
-    admin_key: str | None = field(repr=False)
+    admin_key: Callable[[], str | None] = field(repr=False)
+    """The one that opens the server now."""
     acting_as: dict[str, object] | None
     """Attributes of the identity that the holder of the key acts as."""
     path: str
@@ -60,11 +61,12 @@ class LiveClient:
         Raises ServerUnreachable if there is no server at first, RequestRefused if it will not have us.
         """
         session = ClientSession(self.entropy(SESSION_BYTES))
-        if self.admin_key is not None:
-            session.authenticate(AdminToken(self.admin_key, self.acting_as))
         query_id = session.subscribe(self.path, self.args)
         close_reason: str | None = INITIAL_CONNECT
         while True:
+            key = self.admin_key()
+            if key is not None:
+                session.authenticate(AdminToken(key, self.acting_as))
             try:
                 close_reason = await self.connect(session, query_id, close_reason)
             except (HandshakeError, OSError) as error:

@@ -36,7 +36,16 @@ class Target:
     """A server, and what we may do there."""
 
     url: str
-    admin_key: str | None = field(repr=False)
+    given_key: str | None = field(repr=False)
+    folder: DataFolder | None = None
+    """Whose server it is, if that is known."""
+
+    @property
+    def admin_key(self) -> str | None:
+        """The one that was given, or that of the server as it runs now: after a restart it is another."""
+        if self.given_key is not None or self.folder is None:
+            return self.given_key
+        return self.folder.local_key
 
 
 def check_url(context: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
@@ -131,7 +140,7 @@ def run(
     if watch:
         from .watching import watch_query
 
-        watch_query(target.url, target.admin_key, identity, path, tree, as_json)
+        watch_query(target.url, lambda: target.admin_key, identity, path, tree, as_json)
         return 0
     answer = call(target, path, tree, identity)
     return show(str(path), answer, as_json)
@@ -165,8 +174,7 @@ def target_of(data: Path, is_data_given: bool, url: str | None) -> Target:
             if is_data_given:
                 raise
     found = folder.url if folder is not None else None
-    key = folder.admin_key.key if folder is not None else None
-    return Target(url or found or f"http://{HOST}:{PORT}", key)
+    return Target(url or found or f"http://{HOST}:{PORT}", None, folder)
 
 
 def call(

@@ -165,11 +165,12 @@ def remember_reached(folder: DataFolder, database: Database) -> None:
 
 
 async def serve(options: Options, folder: DataFolder, database: Database, companion: Companion | None) -> None:
-    server = Server(database, folder.admin_key, folder.instance_name)
+    key = folder.new_local_key()
+    server = Server(database, folder.keys(key), folder.instance_name)
     with ExitStack() as stack:
 
         def announce(url: str) -> None:
-            stack.enter_context(folder.served_at(reachable(url)))
+            stack.enter_context(folder.served_at(reachable(url), key))
             name = database.executor.app.name
             if options.as_json:
                 said = {"url": url, "app": name or None, "data": str(folder.folder)}

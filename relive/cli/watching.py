@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 
 import click
 import trio
@@ -18,7 +19,7 @@ from .output import readable, say
 
 def watch_query(
     url: str,
-    admin_key: str | None,
+    admin_key: Callable[[], str | None],
     acting_as: dict[str, object] | None,
     path: FunctionPath,
     arguments: dict[str, object],

@@ -48,7 +48,7 @@ def test_only_an_empty_folder_becomes_an_app(tmp_path: Path, capsys: pytest.Capt
         (["run", "a:b c"], "'a:b c' is not a function path"),
         (["run", "a:b", "--url", "nonsense"], "write it as http://127.0.0.1:3210"),
         (["run", "a:b", "--data", "absent"], "absent: this is no data folder"),
-        (["admin-key", "--data", "absent"], "`relive serve APP --data absent` makes one"),
+        (["admin-key", "new", "--data", "absent"], "`relive serve APP --data absent` makes one"),
         (["log"], "Missing command. See `relive log --help`."),
         (["log", "show", "--limit", "0"], "0 is not in the range"),
         (["codegen", "."], "say what to write: --out DIR for TypeScript, --python FILE for Python, or both"),
@@ -95,15 +95,36 @@ def test_nothing_starts_without_assertions() -> None:
     assert "start Python without -O" in done.stderr
 
 
-def test_the_admin_key_is_shown_when_asked_for(app: Path, serve: Serve, relive: Relive) -> None:
+def test_admin_keys_are_made_used_and_revoked_while_the_server_runs(
+    app: Path, serve: Serve, relive: Relive, tmp_path: Path
+) -> None:
+    serve(app)
+    ask = ("env", "list", "--url", (tmp_path / ".relive" / "url").read_text().strip(), "--json")
+    key = relive("admin-key", "new", "laptop").stdout.strip()
+    other = json.loads(relive("admin-key", "new", "--json").stdout)
+
+    assert other["adminKey"].startswith(f"{other['instanceName']}|")
+    assert [each["name"] for each in json.loads(relive("admin-key", "list", "--json").stdout)] == ["laptop", "default"]
+    assert relive(*ask, "--admin-key", key).returncode == 0
+    assert "revoke it" in relive("admin-key", "new", "laptop").stderr
+    assert relive("admin-key", "revoke", "laptop").returncode == 0
+    assert "BadDeployKey" in relive(*ask, "--admin-key", key).stderr
+    assert relive(*ask, "--admin-key", other["adminKey"]).returncode == 0
+    assert "there is none of that name" in relive("admin-key", "revoke", "laptop").stderr
+
+
+def test_no_admin_key_lies_in_the_folder_of_a_server_that_has_stopped(
+    app: Path, serve: Serve, relive: Relive, tmp_path: Path
+) -> None:
     running = serve(app)
+    key = relive("admin-key", "new").stdout.strip()
+    local = (tmp_path / ".relive" / "local_key").read_text().strip()
     running.end()
 
-    key = relive("admin-key").stdout.strip()
-    said = json.loads(relive("admin-key", "--json").stdout)
-
-    assert said == {"instanceName": key.split("|")[0], "adminKey": key}
-    assert not any(key.split("|")[1] in line for line in [*running.out, *running.err])
+    kept = [path.read_bytes() for path in (tmp_path / ".relive").rglob("*") if path.is_file()]
+    secrets = [each.partition("|")[2].encode() for each in (key, local)]
+    assert not any(secret in text for secret in secrets for text in kept)
+    assert not any(secret.decode() in line for secret in secrets for line in [*running.out, *running.err])
 
 
 def test_types_are_written_only_if_they_change(app: Path, relive_process: Relive) -> None:

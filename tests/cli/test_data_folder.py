@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from relive.engine.data_folder import REACHED, SETTINGS, DataFolder
+from relive.engine.data_folder import ADMIN_KEYS, LOCAL_KEY, REACHED, SETTINGS, DataFolder
 from relive.engine.errors import DataFolderInvalid
 from relive.log.entry import LSN
 
@@ -17,9 +17,6 @@ def test_a_new_folder_gets_settings_that_stay(tmp_path: Path) -> None:
     made = DataFolder.open(tmp_path / "deep" / "data")
 
     assert DataFolder.open(tmp_path / "deep" / "data") == made == DataFolder.read(tmp_path / "deep" / "data")
-    name, secret = made.admin_key.key.split("|")
-    assert name == made.instance_name
-    assert len(bytes.fromhex(secret)) == 32
     assert len(made.secret) == 32
     assert 0 < made.hash_seed < 2**32
 
@@ -89,10 +86,9 @@ def test_a_log_without_its_settings_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ('"format": 1', '"format": 2', "format 2"),
+        ('"format": 2', '"format": 1', "format 1"),
         ('"hashSeed": ', '"hashSeed": -', "hash seed"),
         ('"secret": "', '"secret": "z', "secret"),
-        ('"adminKey": "', '"adminKey": "x', "admin key"),
         ('"format"', '"other"', "other"),
         ("{", "", "restore"),
     ],
@@ -111,7 +107,37 @@ def test_where_it_is_served_is_known_while_it_is(tmp_path: Path) -> None:
     folder = DataFolder.open(tmp_path / "data")
     assert folder.url is None
 
-    with folder.served_at("http://127.0.0.1:1"):
+    key = folder.new_local_key()
+    with folder.served_at("http://127.0.0.1:1", key):
         assert folder.url == "http://127.0.0.1:1"
+        assert folder.local_key == key.key
+        assert stat.S_IMODE((folder.folder / LOCAL_KEY).stat().st_mode) == 0o600
 
-    assert folder.url is None
+    assert not (folder.folder / LOCAL_KEY).exists()
+    assert not (folder.folder / "url").exists()
+
+
+def test_a_key_that_was_made_opens_until_it_is_revoked_and_only_its_hash_is_kept(tmp_path: Path) -> None:
+    folder = DataFolder.open(tmp_path / "data")
+    local = folder.new_local_key()
+    keys = folder.keys(local)
+    made = folder.new_admin_key("laptop", 1)
+    name, secret = made.key.split("|")
+
+    for form in (made.key, secret, f"prod:{made.key}", f"preview:x|{secret}", f"{made.key}:e30=", local.key):
+        assert keys.opens(form), form
+    for wrong in ("", "|", name, f"other|{secret}", f"{name}|", f"{name}|{secret[:-1]}", keys.hashes()[0]):  # type: ignore[index]
+        assert not keys.opens(wrong), wrong
+    assert secret not in (folder.folder / ADMIN_KEYS).read_text()
+    assert stat.S_IMODE((folder.folder / ADMIN_KEYS).stat().st_mode) == 0o600
+    folder.revoke_admin_key("laptop")
+    assert not keys.opens(made.key)
+    assert keys.opens(local.key)
+
+
+def test_a_file_of_admin_keys_that_was_changed_is_refused(tmp_path: Path) -> None:
+    folder = DataFolder.open(tmp_path / "data")
+    (folder.folder / ADMIN_KEYS).write_text("[{}]")
+
+    with pytest.raises(DataFolderInvalid, match=r"admin_keys\.json"):
+        folder.admin_keys()

@@ -139,7 +139,7 @@ def test_there_must_be_a_server_and_a_key(
     assert (without.returncode, "set RELIVE_ADMIN_KEY" in without.stderr) == (2, True)
     wrong = relive("deploy", app, "--url", url, "--admin-key", "any|key")
     assert (wrong.returncode, "the admin key is wrong (BadDeployKey)" in wrong.stderr) == (1, True)
-    key = relive("admin-key").stdout.strip()
+    key = relive("admin-key", "new").stdout.strip()
     assert relive_process("deploy", app, "--url", url, RELIVE_ADMIN_KEY=key).returncode == 0
 
 

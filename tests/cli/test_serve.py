@@ -13,7 +13,7 @@ from threading import Thread
 import httpx
 import pytest
 from attrs import frozen
-from relive.engine.data_folder import DataFolder
+from relive.engine.data_folder import LOCAL_KEY, DataFolder
 
 from .conftest import Relive, Serve, Start, begin, free_port, make_app
 
@@ -79,7 +79,7 @@ def test_internal_functions_need_the_admin_key(shared: Shared, relive: Relive) -
     assert relive("run", "notes:all", *url).stdout == "[]\n"
     assert relive("run", "notes:clear", *url).stdout == "0\n"
 
-    key = relive("admin-key", *data).stdout.strip()
+    key = relive("admin-key", "new", *data).stdout.strip()
     call = {"path": "notes:secret", "args": {}}
     headers = {"Authorization": f"Convex {key}"}
     answer = httpx.post(f"{shared.url}/api/function", json=call, headers=headers, trust_env=False)
@@ -87,7 +87,8 @@ def test_internal_functions_need_the_admin_key(shared: Shared, relive: Relive) -
 
 
 def test_the_key_of_another_folder_is_refused(shared: Shared, relive: Relive, tmp_path: Path) -> None:
-    DataFolder.open(tmp_path / ".relive")
+    other = DataFolder.open(tmp_path / ".relive")
+    (other.folder / LOCAL_KEY).write_text(other.new_local_key().key)
     url = ("--url", shared.url)
 
     # A server that is named by its URL alone is not shown the key that happens to be here.

@@ -39,7 +39,7 @@ def tool(node: str, server: Server, tmp_path: Path) -> Tool:
     (project / "package.json").write_text('{"name": "project", "dependencies": {"convex": "1.48.0"}}')
     packages = FOLDER / "node" / "node_modules"
     (project / "node_modules").symlink_to(packages)
-    key = DataFolder.read(server.data).admin_key.key
+    key = str(DataFolder.read(server.data).local_key)
     # "CI" keeps it from reporting to its makers.
     environment = {"CONVEX_SELF_HOSTED_URL": server.url, "CONVEX_SELF_HOSTED_ADMIN_KEY": key, "CI": "1"}
     command = [node, str(packages / "convex" / "bin" / "main.js")]

@@ -21,7 +21,7 @@ REDACTED = re.compile(r"\[Request ID: [0-9a-f]{16}\] Server Error")
 @pytest.fixture
 def admin_key(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """For the scripts that the test runs."""
-    monkeypatch.setenv("RELIVE_ADMIN_KEY", DataFolder.read(server.data).admin_key.key)
+    monkeypatch.setenv("RELIVE_ADMIN_KEY", str(DataFolder.read(server.data).local_key))
 
 
 @pytest.mark.usefixtures("admin_key")
