@@ -22,6 +22,7 @@ trace          what happened, in order
 run            a plan to a trace and the log that was left
 model          the app a second time, brutally simple
 fold           the documents that a log makes
+remembered     the requests that a log answers
 keys           the keys of documents, made of the log
 history        the log, laid over the model
 isolation      whether clients can tell that transactions were not one after another

@@ -21,7 +21,7 @@ from ..engine.database import Database
 from ..engine.env import Env
 from ..engine.server.connection import Connection
 from ..engine.server.listener import Server
-from ..log.entry import LSN
+from ..log.entry import LSN, Entry
 from ..log.errors import DiskFull, SyncFailed
 from ..log.memory import MemoryStorage, Stopped
 from ..log.recovery import recover
@@ -31,6 +31,7 @@ from .fold import Fold
 from .follower import behind
 from .network import Link
 from .operator import Operator
+from .remembered import Remembered
 from .server_socket import ServerSocket
 from .trace import Started, Trace, Unlike, Wrote
 from .wire import HOST, PORT, Door, ServerStream
@@ -163,8 +164,13 @@ class Process:
     def compare(self, database: Database) -> None:
         """Recovery must have built what the log says."""
         log, tables = database.log, database.runtime.tables
-        fold = Fold()
-        recover(self.storage, fold.apply)
+        fold, remembered = Fold(), Remembered()
+
+        def apply(entry: Entry) -> None:
+            fold.apply(entry)
+            remembered.apply(entry)
+
+        recover(self.storage, apply)
         self.trace.add(Started(self.number, fold.lsn, log.torn is not None))
         if log.torn is not None:
             self.trace.probe("recovery cut a torn end")
@@ -177,6 +183,12 @@ class Process:
         for name in sorted(built.keys() | fold.documents.keys()):
             if built.get(name, {}) != fold.versions(name):
                 self.trace.add(Unlike(self.number, f"table {name}: {built.get(name)}, not {fold.versions(name)}"))
+        requests = {
+            session: {request: lsn for request, lsn in each.committed.items() if lsn <= fold.lsn}
+            for session, each in database.runtime.requests.sessions.items()
+        }
+        if requests != remembered.requests:
+            self.trace.add(Unlike(self.number, f"requests: {requests}, not {remembered.requests}"))
         tables.check()
 
     async def write(self, write: Callable[[Batch], LSN], batch: Batch) -> LSN:

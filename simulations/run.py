@@ -9,6 +9,7 @@ from attrs import define, field
 from ..engine.application.app import App
 from ..log.entry import Entry
 from ..log.errors import Damaged
+from ..log.memory import MemoryStorage
 from ..log.recovery import recover
 from . import driver
 from .apps import versions
@@ -33,6 +34,8 @@ class Run:
     """Why the log could not be read to its end; empty if it could."""
     choices: tuple[int, ...] = field(repr=False)
     """Of the scheduler, for `replayed`."""
+    storage: MemoryStorage | None = field(default=None, repr=False)
+    """What is on the disk at the end."""
 
     def text(self) -> str:
         """Everything that must be the same for the same plan."""
@@ -63,4 +66,4 @@ def run(plan: Plan) -> Run:
         recover(world.storage, entries.append)
     except Damaged as error:
         damage = str(error)
-    return Run(plan, world.trace, tuple(entries), damage, tuple(schedule.choices))
+    return Run(plan, world.trace, tuple(entries), damage, tuple(schedule.choices), world.storage)

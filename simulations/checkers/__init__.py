@@ -2,7 +2,8 @@
 
 violation        what a checker says
 verdict          all checkers in order
-processes        no process fails but by its disk, and recovery builds what the log says
+processes        no process fails but by its disk
+recovery         what is recovered, with a checkpoint or without, is what the log says
 shape            the log: dense, in order of time, each request once
 serializability  the log is what its functions do one after another
 agreement        a mutation comes out the same at its snapshot and at its commit

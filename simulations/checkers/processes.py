@@ -1,4 +1,4 @@
-"""No process fails but by its disk, recovery builds what the log says, and client and server understand each other."""
+"""No process fails but by its disk, and client and server understand each other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..history import History
 from ..plan import DISK_FULL, SYNC_FAILS, WRITE_FAILS
 from ..process import CRASHED, DISK, KILLED, STOPPED
-from ..trace import Ended, Objected, Unlike
+from ..trace import Ended, Objected
 from .violation import Violation
 
 NAME = "processes"
@@ -23,8 +23,6 @@ def check(history: History) -> Iterator[Violation]:
             case Ended(_, how):
                 if how not in (CRASHED, KILLED, STOPPED) and not (excused and how.startswith(DISK)):
                     yield Violation(NAME, "a process does not fail", how, position)
-            case Unlike(_, problem):
-                yield Violation(NAME, "recovery builds what the log says", problem, position)
             case Objected(client, problem):
                 yield Violation(NAME, "clients accept what they are sent", f"client {client}: {problem}", position)
             case _:

@@ -20,6 +20,7 @@ from . import (
     order,
     pages,
     processes,
+    recovery,
     serializability,
     shape,
     subscriptions,
@@ -30,6 +31,7 @@ Checker = Callable[[History], Iterator[Violation]]
 
 CHECKERS: Final[tuple[Checker, ...]] = (
     processes.check,
+    recovery.check,
     shape.check,
     serializability.check,
     agreement.check,

@@ -52,7 +52,7 @@ def changed(
     run: Run, *, events: list[tuple[int, Event]] | None = None, entries: tuple[Entry, ...] | None = None
 ) -> Run:
     trace = Trace(run.trace.clock, run.trace.events if events is None else events)
-    return Run(run.plan, trace, run.entries if entries is None else entries, run.damage, run.choices)
+    return Run(run.plan, trace, run.entries if entries is None else entries, run.damage, run.choices, run.storage)
 
 
 def with_entry(run: Run, function: str, which: int = 0, **fields: Any) -> Run:

@@ -7,14 +7,17 @@ from functools import cache
 
 import pytest
 from attrs import evolve
+from relive.actors.recovery import Recovery
+from relive.log.checkpoint import CheckpointFile
 from relive.log.entry import LSN, NO_TIME
+from relive.log.errors import Malformed
 from relive.protocol import cbor
 from relive.simulations.apps import versions
-from relive.simulations.checkers import agreement, audit, liveness, migrations, serializability, shape
+from relive.simulations.checkers import agreement, audit, liveness, migrations, recovery, serializability, shape
 from relive.simulations.checkers.verdict import CHECKERS
 from relive.simulations.keys import INDEXES
 from relive.simulations.run import Run
-from relive.simulations.trace import Phase, Stuck
+from relive.simulations.trace import Phase, Stuck, Unlike
 
 from .tampered import (
     changed,
@@ -185,3 +188,45 @@ def test_whoever_is_stuck_is_found() -> None:
     stuck = changed(bank(), events=[*bank().trace.events, (0, Stuck("client 0 waits"))])
 
     assert found(liveness.check, stuck) == {"all get done"}
+
+
+@cache
+def long() -> Run:
+    """Its log has several files, of which all but the last make a checkpoint."""
+    counts = [mutate("counters:add", name=name, by=1) for name in "xyxyxyxy"]
+    return ran(counts, [deploy(2)], segment_bytes=1_024)
+
+
+def test_a_checkpoint_and_the_tail_are_compared_with_the_log() -> None:
+    assert nothing(recovery.check, long())
+    assert long().trace.probes["a checkpoint and the tail were compared with the log"]
+
+
+def test_a_checkpoint_that_forgets_a_request_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Recovery, "apply", lambda self, entry: self.newest.apply(entry))
+
+    assert found(recovery.check, long()) == {"checkpoint and tail are the log"}
+    assert "it remembers {}, and must remember" in "".join(problems(recovery.check, long()))
+
+
+def test_a_checkpoint_that_has_another_document_is_found() -> None:
+    entry = entry_of(long(), "counters:add", -1)
+    other = with_entry(long(), "counters:add", -1, writes=(evolve(entry.writes[0], document=None),))
+
+    assert found(recovery.check, other) == {"checkpoint and tail are the log"}
+
+
+def test_a_checkpoint_that_cannot_be_used_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CheckpointFile, "check_fits", refuse)
+
+    assert found(recovery.check, long()) == {"a checkpoint can be used"}
+
+
+def refuse(file: CheckpointFile) -> None:
+    raise Malformed("on purpose")
+
+
+def test_a_process_that_recovered_something_else_is_found() -> None:
+    unlike = changed(long(), events=[*long().trace.events, (0, Unlike(1, "table x"))])
+
+    assert found(recovery.check, unlike) == {"recovery builds what the log says"}
