@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from attrs import Factory, define, frozen
 
 from ...actors.key_text import range_text
 from ...actors.version import Change
-from ...log.entry import FIRST_LSN, LSN, Entry, KeyRange, Kind, Timestamp
+from ...log.entry import BEFORE_FIRST, FIRST_LSN, LSN, Entry, KeyRange, Kind, Timestamp
 from ...log.reader import LogReader
 from ...protocol import cbor, json
 from ..application.endpoint import Endpoint
@@ -28,7 +28,7 @@ from ..errors import AppInvalid
 from ..execution.attempt import DIGEST_BYTES, Attempt
 from ..execution.results import encode_result
 from ..execution.system_writes import system_endpoint
-from .replica import Replica
+from .replica import COMMITS_HELD_MAX, Replica
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Difference:
     again: str
 
 
-@define(eq=False)
+@define
 class Verification:
     checked: int = 0
     """Entries that were run again."""
@@ -67,6 +67,31 @@ class Verification:
             self.different += 1
             self.first = self.first or difference
 
+    def join(self, later: Verification) -> None:
+        """Together with what came of the entries behind these."""
+        self.checked += later.checked
+        self.deploys += later.deploys
+        self.passed_over += later.passed_over
+        self.unverifiable += later.unverifiable
+        self.different += later.different
+        self.first = self.first or later.first
+
+
+@frozen
+class Sample:
+    """Which entries of a range are run again: each, or some, evenly spread."""
+
+    first: LSN
+    step: int
+
+    @classmethod
+    def of(cls, first: LSN, last: LSN, count: int | None) -> Sample:
+        """About ``count`` of the range; None is all of them."""
+        return cls(first, 1 if count is None else max(1, -(-(last - first + 1) // count)))
+
+    def __contains__(self, lsn: LSN) -> bool:
+        return (lsn - self.first) % self.step == 0
+
 
 def verify_again(
     reader: LogReader,
@@ -79,34 +104,57 @@ def verify_again(
 ) -> Verification:
     """Run the entries of a range again, or ``sample`` of them, evenly spread.
 
-    Reads the log from its beginning; ``on_progress`` is told how many entries it has read, of how many.
-    Raises Damaged, SchemaMismatch if a document does not fit the code that wrote it.
+    ``on_progress`` is told how many entries are behind it, of how many.  Raises Damaged, SchemaMismatch if a
+    document does not fit the code that wrote it.
     """
-    verification, replica = Verification(), Replica(reader, secret)
-    step = 1 if sample is None else max(1, -(-(last - first + 1) // sample))
-    for entry in reader.entries(FIRST_LSN):
+    verification = verify_part(reader, secret, first, last, Sample.of(first, last, sample), on_progress)
+    verification.passed_over += first - FIRST_LSN
+    return verification
+
+
+def verify_part(
+    reader: LogReader,
+    secret: bytes,
+    first: LSN,
+    last: LSN,
+    sample: Sample,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Verification:
+    """The same of a part of a range.  Parts depend on nothing but the log: processes can share a range.
+
+    What came before is not run: its state is that of a checkpoint and of the writes since, but for the
+    entries on whose state the first ones of the part may have read.
+    """
+    begin = LSN(max(BEFORE_FIRST, first - 1 - COMMITS_HELD_MAX))
+    verification, replica = Verification(), Replica.resumed(reader, secret, begin, on_progress)
+    for entry in reader.entries(LSN(begin + 1), canonical=False):
         if entry.lsn > last:
             break
-        if entry.lsn < first or (entry.lsn - first) % step:
+        changes = None
+        if entry.lsn >= first and entry.lsn in sample:
+            changes = verify_entry(verification, replica, entry)
+        elif entry.lsn >= first:
             verification.passed_over += 1
-        else:
-            verify_entry(verification, replica, entry)
-        replica.apply(entry)
+        replica.apply(entry, changes)
         if entry.lsn % PROGRESS_STEP == 0:
             on_progress(entry.lsn, last)
     return verification
 
 
-def verify_entry(verification: Verification, replica: Replica, entry: Entry) -> None:
+def verify_entry(verification: Verification, replica: Replica, entry: Entry) -> tuple[Change, ...] | None:
+    """What its writes mean for the tables as they are, if running it has shown that."""
     if entry.kind is Kind.DEPLOY:
         verify_deploy(verification, entry)
-        return
+        return None
     endpoint, problem = handler_of(replica, entry)
     if endpoint is None:
         verification.unverifiable[problem] += 1
-        return
+        return None
     verification.checked += 1
-    verification.add(run_again(replica, entry, endpoint))
+    again = run_again(replica, entry, endpoint)
+    difference = again if isinstance(again, Difference) else compare(entry, again)
+    verification.add(difference)
+    return again.changes(replica, entry) if difference is None and isinstance(again, Again) else None
 
 
 def verify_deploy(verification: Verification, entry: Entry) -> None:
@@ -147,25 +195,48 @@ def batch_of(entry: Entry) -> int | None:
     return None
 
 
-def run_again(replica: Replica, entry: Entry, endpoint: Endpoint) -> Difference | None:
-    env = Env(lambda: entry.clock, lambda count: entry.seed[:count])
-    attempt = replica.attempt("mutation", env, entry.cause.id)
-    # Whoever did not look then must not look now: there is nothing to see.
-    attempt.identity, attempt.everybody = identity_of_entry(entry.identity), entry.identity is None
+@frozen(eq=False)
+class Again:
+    """What came of a function that was run again."""
+
+    attempt: Attempt
+    writes: dict[tuple[str, str], bytes | None]
+    """Documents by table and id; None if it was deleted."""
+    result: bytes
+
+    def changes(self, replica: Replica, entry: Entry) -> tuple[Change, ...] | None:
+        """What the writes mean for the newest tables; None if it was made for older ones, or remade since."""
+        mutation = self.attempt.mutation
+        assert mutation is not None
+        if entry.snapshot != replica.position or mutation.merges or mutation.stamps:
+            return None
+        return mutation.transaction.changes()
+
+
+def run_again(replica: Replica, entry: Entry, endpoint: Endpoint) -> Again | Difference:
+    attempt, arguments = attempt_of(replica, entry, endpoint)
     is_system = entry.kind is Kind.SYSTEM
-    arguments = dict if is_system else lambda: endpoint.bind(cbor.decode(entry.args))
     try:
         with replica.rewound(entry.snapshot):
             returned = endpoint.check_result(attempt.drive(endpoint, arguments))
             assert attempt.transaction is not None
             result = b"null" if is_system else encode_result(returned, attempt.transaction.handed_out)
             stamped = stamped_documents(attempt, entry.ts)
-        writes = written(replica, attempt, stamped)
+        return Again(attempt, written(replica, attempt, stamped), result)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # A handler may raise anything; that is a difference like any other.
         return Difference(entry.lsn, entry.function, "outcome", "committed", f"raised {type(error).__name__}: {error}")
-    return compare(entry, attempt, writes, result)
+
+
+def attempt_of(replica: Replica, entry: Entry, endpoint: Endpoint) -> tuple[Attempt, Callable[[], dict[str, Any]]]:
+    """A run with the entry's clock, chance and identity; and its arguments, made anew at each call."""
+    attempt = replica.attempt("mutation", Env(lambda: entry.clock, lambda count: entry.seed[:count]), entry.cause.id)
+    # Whoever did not look then must not look now: there is nothing to see.
+    attempt.identity, attempt.everybody = identity_of_entry(entry.identity), entry.identity is None
+    if entry.kind is Kind.SYSTEM:
+        return attempt, dict
+    return attempt, lambda: endpoint.bind(cbor.decode(entry.args))
 
 
 def stamped_documents(attempt: Attempt, ts: Timestamp) -> dict[tuple[str, str], bytes]:
@@ -192,10 +263,9 @@ def written(
     return documents
 
 
-def compare(
-    entry: Entry, attempt: Attempt, writes: dict[tuple[str, str], bytes | None], result: bytes
-) -> Difference | None:
+def compare(entry: Entry, again: Again) -> Difference | None:
     """The first difference: what was read comes before what followed from it."""
+    attempt, writes, result = again.attempt, again.writes, again.result
 
     def difference(what: str, recorded: str, again: str) -> Difference:
         return Difference(entry.lsn, entry.function, what, recorded, again)
@@ -206,8 +276,8 @@ def compare(
     recorded = [((write.table, write.id), write.document) for write in entry.writes]
     for was, now in differing(tuple(recorded), tuple(writes.items())):
         return difference("writes", written_text(was), written_text(now))
-    for line, again in differing(entry.logs, attempt.lines()):
-        return difference("printed", line or NOTHING, again or NOTHING)
+    for line, now_line in differing(entry.logs, attempt.lines()):
+        return difference("printed", line or NOTHING, now_line or NOTHING)
     digest = blake2b(result, digest_size=DIGEST_BYTES).digest()
     if digest != entry.result_digest or entry.result not in (None, result):
         kept = entry.result.decode() if entry.result is not None else "a result that was not kept"

@@ -8,7 +8,7 @@ Invariants
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from attrs import Factory, define, field
@@ -16,6 +16,7 @@ from attrs import Factory, define, field
 from ...actors.newest import Newest
 from ...actors.tables import Tables
 from ...actors.tail import Committed
+from ...actors.version import Change
 from ...log.entry import BEFORE_FIRST, LSN, Entry, Kind
 from ...log.reader import LogReader
 from ..application.app import App, empty_app
@@ -31,6 +32,7 @@ from ..execution.past_entries import PastEntries
 from ..transactions.cursors import Cursors
 from ..transactions.journal import Pages
 from ..transactions.transaction import Transaction
+from .starting import state_at
 
 COMMITS_HELD_MAX = 1_000
 """How far behind the newest entry a snapshot may lie."""
@@ -47,12 +49,14 @@ class Replica:
     catalog: Catalog = field(init=False)
     codecs: dict[str, TableCodec] = field(init=False)
     nested: NestedCalls = field(init=False)
+    cursors: Cursors = field(init=False)
     held: deque[Committed] = Factory(lambda: deque[Committed](maxlen=COMMITS_HELD_MAX))
     """The newest commits since the last deploy."""
     unloadable: str = ""
     """Why the code deployed last cannot run here; empty if it can."""
 
     def __attrs_post_init__(self) -> None:
+        self.cursors = Cursors(self.secret)
         self.read_with(self.app)
 
     @property
@@ -60,21 +64,38 @@ class Replica:
         return self.tables.position
 
     @classmethod
-    def at(cls, reader: LogReader, secret: bytes, lsn: LSN, app: App | None = None) -> Replica:
+    def at(
+        cls,
+        reader: LogReader,
+        secret: bytes,
+        lsn: LSN,
+        app: App | None = None,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Replica:
         """The state after an entry, read with the code deployed then, or with ``app``.
 
         Raises NoSuchEntry, Damaged, AppInvalid if the code does not load here, SchemaMismatch if
         documents do not fit it.
         """
-        replica, deployment = cls(reader, secret), None
-        if lsn != BEFORE_FIRST:
-            reader.entry(lsn)  # Or it would be found out after reading all of the log.
-            for entry in reader.entries(LSN(1)):
-                replica.bodies.apply(entry)
-                deployment = entry.args if entry.kind is Kind.DEPLOY else deployment
-                if entry.lsn == lsn:
-                    break
-        replica.read_with(app if app is not None else deployed_app(deployment or b""))
+        replica = cls(reader, secret)
+        state = state_at(reader, lsn, on_progress)
+        replica.bodies = state.newest
+        replica.read_with(app if app is not None else deployed_app(state.deployment))
+        return replica
+
+    @classmethod
+    def resumed(
+        cls,
+        reader: LogReader,
+        secret: bytes,
+        lsn: LSN,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Replica:
+        """As `at`, to go on from there: code that does not load here is `unloadable`, and no error."""
+        replica = cls(reader, secret)
+        state = state_at(reader, lsn, on_progress)
+        replica.bodies = state.newest
+        replica.read_deployed(state.deployment)
         return replica
 
     def read_with(self, app: App) -> None:
@@ -91,21 +112,27 @@ class Replica:
         self.nested = NestedCalls(app)
         self.held.clear()
 
-    def apply(self, entry: Entry) -> Committed:
+    def apply(self, entry: Entry, changes: tuple[Change, ...] | None = None) -> Committed:
         """Go on by one entry, as recovery would: its writes, and never its function.
 
+        ``changes`` are what its writes mean, where somebody has made just these of the tables as they are.
         Raises SchemaMismatch.
         """
         self.bodies.apply(entry)
-        committed = Committed(entry, self.tables.replay(entry))
+        if changes is None:
+            committed = Committed(entry, self.tables.replay(entry))
+        else:
+            committed = Committed(entry, changes)
+            self.tables.apply(committed)
         self.held.append(committed)
         if entry.kind is Kind.DEPLOY and entry.code != self.app.code:
-            self.deploy(entry)
+            self.read_deployed(entry.args)
         return committed
 
-    def deploy(self, entry: Entry) -> None:
+    def read_deployed(self, deployment: bytes) -> None:
+        """Read all with the code that the entry of a deploy holds.  Raises SchemaMismatch."""
         try:
-            app, self.unloadable = deployed_app(entry.args), ""
+            app, self.unloadable = deployed_app(deployment), ""
         except AppInvalid as error:
             app, self.unloadable = empty_app(), str(error)
         self.read_with(app)
@@ -141,7 +168,7 @@ class Replica:
             self.codecs,
             self.catalog,
             self.nested,
-            lambda: Transaction.at_head(self.tables, Pages(Cursors(self.secret))),
+            lambda: Transaction.at_head(self.tables, Pages(self.cursors)),
             request_id,
             PastEntries(self.reader),
         )

@@ -36,6 +36,7 @@ moments      an LSN or a time, as people write them
 replaying    running functions again from the log
 export          tables as a file
 importing       documents from a file, all of them or none
+verifying    running a range of the log again in several processes
 replay_text  how entries came out when they were run again
 entry_text   entries for people and for programs
 admin_key    `relive admin-key`

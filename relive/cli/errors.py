@@ -11,6 +11,7 @@ ReliveError
 ├── DeployFailed         the server could not finish a deploy: try again
 ├── ExportFailed         an export broke off: try again
 ├── ImportFailed         a file was not imported: correct it, or try again, as it says
+├── WorkerEnded          a worker process was ended from outside: run the command again
 └── FolderNotEmpty       a new app needs an empty folder
 """
 
@@ -141,3 +142,11 @@ class FolderNotEmpty(ReliveError):
 
     def __str__(self) -> str:
         return f"{self.folder} is not empty: name a new folder, or empty this one"
+
+
+@define(auto_exc=True)
+class WorkerEnded(ReliveError):
+    """A worker process ended in the middle of its work.  Run the command again, with fewer of them."""
+
+    def __str__(self) -> str:
+        return "a worker process was ended in the middle of its work: try again, with --jobs 1 if memory is short"

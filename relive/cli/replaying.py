@@ -14,8 +14,9 @@ from attrs import frozen
 
 from ..engine.data_folder import LOG, DataFolder
 from ..engine.determinism import driver, hash_seed
-from ..engine.history.reexecution import Verification, verify_again
-from ..log.entry import LSN
+from ..engine.history.reexecution import Verification
+from ..log.entry import FIRST_LSN, LSN
+from ..log.errors import NoSuchEntry
 from ..log.storage import FolderStorage
 from .log_files import OpenLog, named_in_full, open_log
 from .output import print_json
@@ -53,17 +54,27 @@ def replay_options(command: Callable[..., int]) -> Callable[..., int]:
     @click.option("--sample", type=click.IntRange(1), metavar="N", help="Run about so many again, evenly spread.")
     @click.option("--from", "first", type=click.IntRange(1), metavar="LSN", help="Run entries again from there on.")
     @click.option("--to", "last", type=click.IntRange(1), metavar="LSN", help="Run entries again up to there.")
+    @click.option("--jobs", type=click.IntRange(1), metavar="N", help="In so many processes. [default: one a core]")
     @wraps(command)
-    def run(*, data: Path, as_json: bool, replay: bool, sample: int | None, first: int | None, last: int | None) -> int:
+    def run(
+        *,
+        data: Path,
+        as_json: bool,
+        replay: bool,
+        sample: int | None,
+        first: int | None,
+        last: int | None,
+        jobs: int | None,
+    ) -> int:
         if not replay:
-            if (sample, first, last) != (None, None, None):
-                raise click.UsageError("--sample, --from and --to belong to --replay")
+            if (sample, first, last, jobs) != (None, None, None, None):
+                raise click.UsageError("--sample, --from, --to and --jobs belong to --replay")
             return command(data=data, as_json=as_json)
         replayable = open_to_replay(data)  # First: this process may start over.
         code = command(data=data, as_json=as_json)
         if code:
             return code
-        verification = verify_range(replayable, LSN(first or 1), last, sample)
+        verification = verify_range(replayable, LSN(first or 1), last, sample, jobs)
         if as_json:
             print_json({"replay": verification_tree(verification)})
         else:
@@ -73,18 +84,17 @@ def replay_options(command: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
-def verify_range(replayable: Replayable, first: LSN, last: int | None, sample: int | None) -> Verification:
-    """``last`` None is the end of the log."""
-    end = replayable.log.last
+def verify_range(
+    replayable: Replayable, first: LSN, last: int | None, sample: int | None, jobs: int | None
+) -> Verification:
+    """``last`` None is the end of the log, ``jobs`` None as many as there are cores."""
+    from .verifying import cores, verify_in_parts
+
+    end = replayable.log.last if last is None else LSN(min(last, replayable.log.last))
+    if first > max(end, FIRST_LSN):
+        raise NoSuchEntry(first, end)
     with (
         DocumentProgress("running again", after_s=PROGRESS_AFTER_S) as progress,
         named_in_full(replayable.storage),
     ):
-        return verify_again(
-            replayable.log.reader,
-            replayable.folder.secret,
-            first=first,
-            last=end if last is None else LSN(min(last, end)),
-            sample=sample,
-            on_progress=progress.update,
-        )
+        return verify_in_parts(replayable, first, end, sample, jobs or cores(), progress.update)

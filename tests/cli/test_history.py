@@ -7,11 +7,15 @@ from pathlib import Path
 
 import click
 import pytest
+from relive.engine.data_folder import DataFolder
 from relive.engine.history.reexecution import Difference, Verification
 from relive.log.entry import LSN
 
+from relive.cli import verifying
+from relive.cli.log_files import open_log
 from relive.cli.moments import Time, check_moment
 from relive.cli.replay_text import verification_lines
+from relive.cli.replaying import Replayable
 from relive.cli.statistics_text import size_text
 
 from .conftest import Done, Relive, Serve
@@ -161,6 +165,27 @@ def test_entries_are_run_again_beside_the_server(relive_process: Relive) -> None
     assert verified["ok"] is True
     again = said["replay"]
     assert (again["checked"], again["passedOver"], again["different"], again["first"]) == (1, 2, 0, None)
+
+
+def test_processes_share_a_range(worked: str, relive: Relive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(verifying, "PART_ENTRIES_MIN", 2)
+    folder = DataFolder.read(tmp_path / ".relive")
+    replayable = Replayable(folder, folder.storage, open_log(folder.storage))
+    seen: list[tuple[int, int]] = []
+    verification = verifying.verify_in_parts(replayable, LSN(1), LSN(5), None, 2, lambda *done: seen.append(done))
+
+    assert (verification.checked, verification.deploys, verification.different) == (3, 1, 0)
+    assert verifying.parts_of(LSN(1), LSN(5), 2) == [(1, 2), (3, 5)]
+    assert seen
+    assert worked
+
+
+def test_parts_cover_a_range_once() -> None:
+    for jobs in range(1, 9):
+        parts = verifying.parts_of(LSN(7), LSN(50_006), jobs)
+        assert [lsn for first, last in parts for lsn in range(first, last + 1)] == list(range(7, 50_007))
+        assert len(parts) == jobs
+    assert verifying.parts_of(LSN(1), LSN(10), 8) == [(1, 10)]
 
 
 def test_a_sample_is_one_of_entries_run_again(relive: Relive) -> None:

@@ -15,10 +15,11 @@ from relive.engine.data.catalog import Catalog
 from relive.engine.errors import FunctionNotFound, WrongKind
 from relive.engine.execution.calls import Call, Request
 from relive.engine.execution.executor import Executor
+from relive.engine.history import reexecution
 from relive.engine.history.comparison import compare_states, difference
 from relive.engine.history.errors import BeforeHistory
 from relive.engine.history.past_query import ask, causes, lsn_at
-from relive.engine.history.reexecution import Difference, Verification, verify_again
+from relive.engine.history.reexecution import Difference, Sample, Verification, verify_again, verify_part
 from relive.engine.history.replica import Replica
 from relive.log.entry import LSN, Entry, Write
 from relive.protocol import cbor
@@ -166,8 +167,8 @@ class Edited:
     def __init__(self, bench: Bench, lsn: int, change: Callable[[Entry], Entry]) -> None:
         self.reader, self.lsn, self.change = bench.database.log.reader, lsn, change
 
-    def entries(self, first: LSN) -> Iterator[Entry]:
-        for entry in self.reader.entries(first):
+    def entries(self, first: LSN, *, canonical: bool) -> Iterator[Entry]:
+        for entry in self.reader.entries(first, canonical=canonical):
             yield self.change(entry) if entry.lsn == self.lsn else entry
 
     def entry(self, lsn: LSN) -> Entry:
@@ -206,6 +207,23 @@ def test_what_does_not_follow_is_found(bench: Bench, what: str, change: Callable
     assert isinstance(verification.first, Difference)
     assert (verification.first.lsn, verification.first.what) == (head, what)
     assert verification.first.recorded != verification.first.again
+
+
+def test_parts_of_a_range_say_together_what_the_whole_says(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    worked(bench)
+    worked(bench)
+    bench.flush()
+    head, reader = bench.database.runtime.tail.head, bench.database.log.reader
+    whole = verify_again(reader, SECRET, last=head)
+    # Parts begin in the middle of everything, with no more behind them than what may have been read.
+    monkeypatch.setattr(reexecution, "COMMITS_HELD_MAX", 1)
+
+    assert whole.checked > 5
+    for cut in range(1, head):
+        sample = Sample.of(LSN(1), head, None)
+        first = verify_part(reader, SECRET, LSN(1), LSN(cut), sample)
+        first.join(verify_part(reader, SECRET, LSN(cut + 1), head, sample))
+        assert first == whole
 
 
 def test_functions_that_are_gone_cannot_be_verified(bench: Bench) -> None:
