@@ -97,4 +97,6 @@ def verify_range(
         DocumentProgress("running again", after_s=PROGRESS_AFTER_S) as progress,
         named_in_full(replayable.storage),
     ):
-        return verify_in_parts(replayable, first, end, sample, jobs or cores(), progress.update)
+        return verify_in_parts(
+            replayable.folder, replayable.log.reader, first, end, sample, jobs or cores(), progress.update
+        )

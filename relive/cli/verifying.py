@@ -21,10 +21,10 @@ from ..engine.data_folder import DataFolder
 from ..engine.determinism import driver
 from ..engine.history.reexecution import Sample, Verification, verify_again, verify_part
 from ..log.entry import FIRST_LSN, LSN
+from ..log.reader import LogReader
 from ..log.storage import FolderStorage
 from .errors import WorkerEnded
 from .log_files import named_in_full, open_log
-from .replaying import Replayable
 
 PART_ENTRIES_MIN = 4_000
 """A process of its own takes longer to start than to run so many again."""
@@ -41,21 +41,19 @@ def cores() -> int:
 
 
 def verify_in_parts(
-    replayable: Replayable, first: LSN, last: LSN, count: int | None, jobs: int, on_progress: Progress
+    folder: DataFolder, reader: LogReader, first: LSN, last: LSN, count: int | None, jobs: int, on_progress: Progress
 ) -> Verification:
     """As `verify_again`, in up to ``jobs`` processes.  Raises WorkerEnded too."""
     parts = parts_of(first, last, jobs)
-    reader, secret = replayable.log.reader, replayable.folder.secret
     if len(parts) < 2:
         calm_collector()
-        return verify_again(reader, secret, first=first, last=last, sample=count, on_progress=on_progress)
+        return verify_again(reader, folder.secret, first=first, last=last, sample=count, on_progress=on_progress)
     sample, verification = Sample.of(first, last, count), Verification()
     context = get_context("spawn")
     reached = context.Array("q", len(parts))
-    folder = replayable.folder.folder
     with ProcessPoolExecutor(len(parts), context, initializer=start_worker, initargs=(reached,)) as pool:
         try:
-            work = [pool.submit(verify_one, folder, place, *part, sample) for place, part in enumerate(parts)]
+            work = [pool.submit(verify_one, folder.folder, place, *part, sample) for place, part in enumerate(parts)]
             total = sum(part_last for _, part_last in parts)
             for future in work:
                 while wait([future], LOOK_EVERY_S).not_done:

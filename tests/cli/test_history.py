@@ -15,7 +15,6 @@ from relive.cli import verifying
 from relive.cli.log_files import open_log
 from relive.cli.moments import Time, check_moment
 from relive.cli.replay_text import verification_lines
-from relive.cli.replaying import Replayable
 from relive.cli.statistics_text import size_text
 
 from .conftest import Done, Relive, Serve
@@ -170,9 +169,9 @@ def test_entries_are_run_again_beside_the_server(relive_process: Relive) -> None
 def test_processes_share_a_range(worked: str, relive: Relive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(verifying, "PART_ENTRIES_MIN", 2)
     folder = DataFolder.read(tmp_path / ".relive")
-    replayable = Replayable(folder, folder.storage, open_log(folder.storage))
+    reader = open_log(folder.storage).reader
     seen: list[tuple[int, int]] = []
-    verification = verifying.verify_in_parts(replayable, LSN(1), LSN(5), None, 2, lambda *done: seen.append(done))
+    verification = verifying.verify_in_parts(folder, reader, LSN(1), LSN(5), None, 2, lambda *done: seen.append(done))
 
     assert (verification.checked, verification.deploys, verification.different) == (3, 1, 0)
     assert verifying.parts_of(LSN(1), LSN(5), 2) == [(1, 2), (3, 5)]
