@@ -34,9 +34,11 @@ fork         `relive fork`
 replay       `relive replay`
 moments      an LSN or a time, as people write them
 replaying    running functions again from the log
-export          tables as a file
-importing       documents from a file, all of them or none
 verifying    running a range of the log again in several processes
+export       tables as a file
+importing    documents from a file, all of them or none
+backup       `relive backup`
+restore      `relive restore`
 replay_text  how entries came out when they were run again
 entry_text   entries for people and for programs
 admin_key    `relive admin-key`

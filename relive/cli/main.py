@@ -17,6 +17,7 @@ from attrs import define
 
 from ..engine.errors import AppInvalid, DataFolderInvalid, ForkRefused, SchemaMismatch
 from ..engine.history.errors import BeforeHistory, NoHistory, NotYet
+from ..engine.portability.errors import BackupInvalid, BackupRefused
 from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
@@ -47,6 +48,8 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (NoHistory, USAGE),
     (BeforeHistory, USAGE),
     (NotYet, USAGE),
+    (BackupRefused, USAGE),
+    (BackupInvalid, DAMAGED),
 )
 HELP = """\
 relive: a reactive backend in Python, with a log of every change.
@@ -61,7 +64,7 @@ Exit codes:
   2  wrong usage, or no such data folder, log or entry
   3  the data folder or the port is in use
   4  the app is refused: it does not load, or stored documents do not fit its schema
-  5  the log is damaged
+  5  the log, or a backup, is damaged
 """
 COMMANDS = {
     "init": "init:init",
@@ -82,6 +85,8 @@ COMMANDS = {
     "export": "export:export",
     "import": "importing:import_file",
     "fork": "fork:fork_command",
+    "backup": "backup:backup",
+    "restore": "restore:restore",
     "admin-key": "admin_key:admin_key",
 }
 """Where each is: module and name."""

@@ -83,7 +83,7 @@ def test_every_command_is_listed_and_has_help(capsys: pytest.CaptureFixture[str]
         assert f"\n  {name} " in listed
         assert main.run([name, "--help"]) == 0
         assert f"Usage: relive {name}" in capsys.readouterr().out
-    assert "  5  the log is damaged" in listed
+    assert "  5  the log, or a backup, is damaged" in listed
 
 
 def test_nothing_starts_without_assertions() -> None:

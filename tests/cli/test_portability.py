@@ -113,3 +113,29 @@ def test_what_cannot_be_asked_for_is_wrong_usage(
     done = relive(*arguments, "--admin-key", "name|key")
 
     assert (done.returncode, problem in done.stderr) == (2, True), done.stderr
+
+
+def test_a_system_is_backed_up_while_it_serves_and_restored_to_any_entry(
+    tmp_path: Path, tasks: Path, serve: Serve, relive: Relive, port: int
+) -> None:
+    running = serve(tasks)
+    relive("run", "tasks:add", '{"title": "a"}')
+    first = json.loads(relive("backup", "kept", "--json").stdout)
+    relive("run", "tasks:add", '{"title": "b"}')
+    second = relive("backup", "kept")
+    assert (first["entry"], first["before"]) == (2, None)
+    assert second.stdout.startswith("kept: 3 entries of relive-"), second.stderr
+    assert relive("backup", "kept", "--verify").stdout.startswith("kept: good; 3 entries")
+    assert relive("backup", ".relive/inside").returncode == 2
+    assert relive("restore", "kept", ".relive").returncode == 2
+    assert relive("restore", "kept", "earlier", "--at", "2").returncode == 0
+    assert relive("restore", "kept", "never", "--at", "4").returncode == 2
+    assert relive("restore", "nowhere", "never").returncode == 5
+    assert not (tmp_path / "never").exists()
+    running.process.kill()
+    running.ended()
+
+    restored = serve(tasks, "--data", "earlier")
+    assert relive("run", "tasks:titles", "--data", "earlier").stdout == '["a"]\n'
+    assert restored.end() == 0
+    assert relive("log", "verify", "--data", "earlier").returncode == 0
