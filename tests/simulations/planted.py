@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import pytest
-from attrs import evolve
+from attrs import evolve, frozen
 from relive.actors import committer, requests
 from relive.actors.gate import Gate
 from relive.actors.recovery import Recovery
@@ -29,15 +29,24 @@ from relive.simulations.plan import CLOCK, CRASH, CRASH_AT_CHANGE, CUT, DISK_FUL
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
-BUGS: Final[dict[str, tuple[Plant, tuple[str, ...]]]] = {}
-"""With the faults that bring them out."""
+
+
+@frozen
+class Bug:
+    plant: Plant
+    kinds: tuple[str, ...]
+    """The faults that bring it out."""
+
+
+BUGS: Final[dict[str, Bug]] = {}
+"""By what is wrong, in words."""
 
 
 def bug(*kinds: str) -> Callable[[Plant], Plant]:
     """``kinds`` are the faults to search with; without any, all."""
 
     def add(plant: Plant) -> Plant:
-        BUGS[plant.__name__.replace("_", " ")] = plant, kinds or FAULTS
+        BUGS[plant.__name__.replace("_", " ")] = Bug(plant, kinds or FAULTS)
         return plant
 
     return add

@@ -35,7 +35,7 @@ def simulate(folder: Path, *arguments: object) -> Result:
 @pytest.fixture
 def nobody_is_told() -> Iterator[pytest.MonkeyPatch]:
     with pytest.MonkeyPatch.context() as patch:
-        BUGS["who gets a document is not told"][0](patch)
+        BUGS["who gets a document is not told"].plant(patch)
         yield patch
 
 

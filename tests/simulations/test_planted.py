@@ -10,22 +10,26 @@ from relive.simulations.plan import FAULTS
 from relive.simulations.run import run
 from relive.simulations.subject import shipped
 
+from .kills import SEEDS_MAX, known, seeds_for
 from .planted import BUGS
-
-SEEDS_MAX = 300
 
 
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    plant, kinds = BUGS[name]
-    plant(monkeypatch)
+    bug = BUGS[name]
+    bug.plant(monkeypatch)
 
-    assert search(range(SEEDS_MAX), kinds=kinds).found
+    assert search(seeds_for(name), kinds=bug.kinds).failures
+
+
+def test_every_bug_has_its_number_of_seeds_written_down() -> None:
+    assert set(known()) == set(BUGS)
+    assert len(BUGS) >= 50
 
 
 def test_a_bug_is_found_by_the_same_seed_again_and_gone_when_it_is_repaired() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        BUGS["who counts is not told"][0](patch)
+        BUGS["who counts is not told"].plant(patch)
         first, again = (search(range(SEEDS_MAX)).found[0] for _ in range(2))
     repaired = judge(run(first.run.plan))
 
@@ -36,7 +40,7 @@ def test_a_bug_is_found_by_the_same_seed_again_and_gone_when_it_is_repaired() ->
 
 def test_a_plan_is_made_smaller_and_fails_in_the_same_way() -> None:
     with pytest.MonkeyPatch.context() as patch:
-        BUGS["who counts is not told"][0](patch)
+        BUGS["who counts is not told"].plant(patch)
         found = search(range(SEEDS_MAX)).found[0]
         smallest = minimise(found, shipped()).best
         again = judge(run(smallest.run.plan))

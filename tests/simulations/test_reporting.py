@@ -31,7 +31,7 @@ SMALL = Plan(0, FIFO, Knobs(), ((WATCH, BUMP),), ())
 def failure(bug: str, plan: Plan | None = SMALL) -> Finding:
     """What the bug makes of a plan, or of the first seed that finds it."""
     with pytest.MonkeyPatch.context() as patch:
-        BUGS[bug][0](patch)
+        BUGS[bug].plant(patch)
         verdict = shipped().attempt(plan) if plan is not None else search(range(100)).found[0]
     assert verdict.violations
     return Finding(verdict, verdict.run.plan, "python -m relive.simulations --replay x.plan")
@@ -57,7 +57,7 @@ def test_why_names_the_function_the_entry_and_the_range_that_was_missed() -> Non
 def test_why_says_when_what_was_written_is_in_nothing_that_was_read() -> None:
     finding = failure("the last range read is forgotten")
     with pytest.MonkeyPatch.context() as patch:  # What a query reads is asked of the code that failed.
-        BUGS["the last range read is forgotten"][0](patch)
+        BUGS["the last range read is forgotten"].plant(patch)
         lines = lines_of(finding)
 
     assert any("is in nothing that the query read as of 1" in line for line in lines)
@@ -124,7 +124,7 @@ def test_values_become_the_smallest_with_which_it_fails() -> None:
         SMALL, clients=((evolve(WATCH, pause_ms=9), Operation(7, MUTATE, "counters:add", {"name": "y", "by": 8})),)
     )
     with pytest.MonkeyPatch.context() as patch:
-        BUGS["who gets a document is not told"][0](patch)
+        BUGS["who gets a document is not told"].plant(patch)
         subject = shipped()
         smallest = minimise(subject.attempt(wide), subject).best.run.plan
 
