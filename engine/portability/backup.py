@@ -36,12 +36,14 @@ from ...log.recovery import recover
 from ...log.segment import first_lsn
 from ...log.storage import LOCK_NAME, FolderStorage
 from ...log.verify import verify
-from ..data_folder import LOG, SETTINGS, DataFolder, make_folder, write_durably
+from ..data_folder import ADMIN_KEYS, LOG, SETTINGS, DataFolder, make_folder, write_durably
 from .backup_view import BackupView, Stored
 from .errors import BackupInvalid, BackupRefused
 
 MANIFEST: Final = "backup.json"
 FILES: Final = "files"
+GIVEN: Final = (SETTINGS, ADMIN_KEYS)
+"""Files of a data folder that no log tells of."""
 FORMAT: Final = 1
 HASH_BYTES: Final = 32
 NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -81,8 +83,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="
     """Its time, in nanoseconds since the Unix epoch."""
     hash: str
     """Of that entry, hexadecimal: it stands for all history before it."""
-    settings: str
-    """The settings file of the data folder, with its secrets."""
+    settings: dict[str, str]
+    """The files that the data folder was given, by name, with its secrets."""
     files: tuple[File, ...]
 
     @property
@@ -128,7 +130,7 @@ def back_up(data: Path, place: Path, on_progress: OnProgress = lambda done, tota
                 extent.lsn,
                 extent.ts,
                 extent.hash.hex(),
-                (data / SETTINGS).read_text(encoding="utf-8"),
+                {name: (data / name).read_text(encoding="utf-8") for name in GIVEN if (data / name).exists()},
                 files,
             )
             check_new(place, manifest, before)
@@ -202,7 +204,8 @@ def fill(folder: Path, manifest: Manifest, view: BackupView, lsn: LSN | None, on
     if (found.entries, found.hash) != (extent.lsn, extent.hash):
         raise BackupInvalid(str(view), "what was restored is not what was in it")
     write_durably(folder / ".gitignore", b"*\n")
-    write_durably(folder / SETTINGS, manifest.settings.encode())
+    for name, text in manifest.settings.items():
+        write_durably(folder / name, text.encode())
     DataFolder.read(folder).remember_reached(extent.lsn)
     return extent
 
@@ -340,6 +343,8 @@ def read_manifest(place: Path) -> Manifest:
     if manifest.format != FORMAT:
         problem = f"format {manifest.format}, but this relive reads format {FORMAT}: use the one that wrote it"
         raise BackupInvalid(str(path), problem)
+    if not set(manifest.settings) <= set(GIVEN) or SETTINGS not in manifest.settings:
+        raise BackupInvalid(str(path), "the settings of a data folder are not in it")
     if not manifest.files or any(Path(file.file).name != file.file for file in manifest.files):
         raise BackupInvalid(str(path), "it names no files, or files elsewhere")
     return manifest

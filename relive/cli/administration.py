@@ -29,6 +29,19 @@ Tree = dict[str, Any]
 def server_command(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options that say where the server is; the command is given ``target`` and ``as_json``."""
 
+    @wraps(command)
+    def run(*, target: Target, **options: Any) -> Any:
+        if target.admin_key is None:
+            problem = f"this needs the admin key: name the data folder with --data, or set {KEY_VARIABLE}"
+            raise click.UsageError(problem)
+        return command(target=target, **options)
+
+    return server_or_folder_command(run)
+
+
+def server_or_folder_command(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for commands that can do without a server (`server_of`); the key may be missing."""
+
     @data_option
     @click.option(
         "--url",
@@ -52,9 +65,6 @@ def server_command(command: Callable[..., Any]) -> Callable[..., Any]:
         target = target_of(data, is_data_given, url)
         if admin_key is not None:
             target = Target(target.url, admin_key)
-        if target.admin_key is None:
-            problem = f"this needs the admin key: name the data folder with --data, or set {KEY_VARIABLE}"
-            raise click.UsageError(problem)
         return command(target=target, **options)
 
     return run
@@ -75,15 +85,22 @@ def ask_lines(target: Target, method: str, route: str, body: object = None) -> I
             yield plain_json.loads(line)
 
 
-def is_served(context: click.Context, target: Target) -> bool:
-    """Whether a server is there to ask: one that was named, or one that answers for the data folder."""
-    if context.params["url"] is not None:
-        return True
+def server_of(context: click.Context, target: Target) -> Target | None:
+    """The server to ask: one that was named, or one that answers for the data folder; None if there is none.
+
+    Raises RequestRefused if the key is wrong.
+    """
+    if context.params["url"] is None and target.admin_key is None:
+        return None
+    if target.admin_key is None:
+        raise click.UsageError(f"this needs the admin key: name the data folder with --data, or set {KEY_VARIABLE}")
     try:
         ask(target, "GET", "/api/check_admin_key")
     except ServerUnreachable:
-        return False
-    return True
+        if context.params["url"] is not None:
+            raise
+        return None
+    return target
 
 
 @contextmanager

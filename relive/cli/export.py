@@ -17,7 +17,7 @@ from ..engine.portability.exporting import export as export_pieces
 from ..engine.portability.formats import EXPORTED, Format, format_of
 from ..engine.portability.snapshot import Snapshot
 from ..log.entry import LSN
-from .administration import answering, is_served, server_command
+from .administration import answering, server_of, server_or_folder_command
 from .errors import ExportFailed, ServerUnreachable
 from .log_files import named_in_full
 from .moments import Time, check_moment, moment_of
@@ -42,7 +42,7 @@ STDOUT = "-"
 )
 @click.option("--at", default=None, callback=check_moment, metavar="LSN|TIME", help="As of then, from the data folder.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
-@server_command
+@server_or_folder_command
 @click.pass_context
 def export(
     context: click.Context,
@@ -76,9 +76,8 @@ def export(
     if at is not None and context.params["url"] is not None:
         raise click.UsageError("--at reads the data folder: it does not go with --url")
     data: Path = context.params["data"]
-    pieces = from_server(target, format, table)
-    if at is not None or not is_served(context, target):
-        pieces = from_folder(data, at, format, table)
+    server = server_of(context, target) if at is None else None
+    pieces = from_server(server, format, table) if server is not None else from_folder(data, at, format, table)
     with pieces as (lsn, documents, parts), opened(file, force) as output:
         size = written(parts, output)
     if file == STDOUT:

@@ -23,7 +23,7 @@ from ..engine.portability.importing import Imported, Importer
 from ..engine.portability.limits import IMPORT_FILE_BYTES_MAX
 from ..engine.portability.sources import Wanted
 from ..engine.server.import_routes import last_line
-from .administration import Tree, answering, is_served, server_command
+from .administration import Tree, answering, server_of, server_or_folder_command
 from .errors import ImportFailed, ServerUnreachable
 from .output import print_json, say
 from .progress import ByteProgress
@@ -44,7 +44,7 @@ LOST = "the connection to {} was lost before the import had ended: see what is s
 @click.option("--replace-all", "mode", flag_value="replaceAll", help="Delete what all tables hold before.")
 @click.option("--dry-run", is_flag=True, help="Check every row, say what would change, and change nothing.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before documents are deleted.")
-@server_command
+@server_or_folder_command
 @click.pass_context
 def import_file(
     context: click.Context,
@@ -77,7 +77,7 @@ def import_file(
         asked = Wanted(file.name, digest_of(file), format, mode or "requireEmpty", table, dry_run)
     except ImportRefused as error:
         raise click.UsageError(error.problem) from None
-    server = target if is_served(context, target) else None
+    server = server_of(context, target)
     data: Path = context.params["data"]
     if server is None:
         hash_seed.ensure(DataFolder.read(data).hash_seed)  # First: this process may start over.

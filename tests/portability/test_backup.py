@@ -78,11 +78,13 @@ def test_backups_one_after_another_restore_to_any_entry(
 
 def test_a_backup_keeps_what_the_data_folder_was_given_and_its_secrets_to_itself(tmp_path: Path) -> None:
     log = data_folder(tmp_path / "data", [3])
+    DataFolder.read(tmp_path / "data").new_admin_key("laptop", 1)
     back_up(tmp_path / "data", tmp_path / "backup")
     restore(tmp_path / "backup", tmp_path / "restored", all_of_it)
     here, there = DataFolder.read(tmp_path / "data"), DataFolder.read(tmp_path / "restored")
 
-    assert (here.secret, here.admin_key, here.hash_seed) == (there.secret, there.admin_key, there.hash_seed)
+    assert (here.secret, here.instance_name, here.hash_seed) == (there.secret, there.instance_name, there.hash_seed)
+    assert here.admin_keys() == there.admin_keys() != ()
     assert there.reached == 3
     private = [tmp_path / "backup", tmp_path / "backup" / "files", tmp_path / "restored", tmp_path / "restored" / "log"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o700}
