@@ -3,7 +3,8 @@
 ReliveError
 ├── NoHistory        no entry wrote the document: check table and id
 ├── BeforeHistory    there was nothing yet: name a later time
-└── NotYet           that time has not come: name an earlier one
+├── NotYet           that time has not come: name an earlier one
+└── DoesNotFit       documents of then do not fit the schema of now
 """
 
 from __future__ import annotations
@@ -52,6 +53,21 @@ class NotYet(ReliveError):
 
     def __str__(self) -> str:
         return f"{text_of(self.ts)} has not come yet: name an earlier time, or leave it out to mean now"
+
+
+@define(auto_exc=True)
+class DoesNotFit(ReliveError):
+    """Documents of then cannot be read with this code.  Choose a later moment, or give new fields a default."""
+
+    lsn: int
+    """The entry as of which they were read."""
+    problem: str
+
+    def __str__(self) -> str:
+        return (
+            f"as of entry {self.lsn} there are documents that do not fit the schema of this code: {self.problem}. "
+            "Begin at a later moment, or give new fields a default"
+        )
 
 
 def text_of(ts: int) -> str:

@@ -52,6 +52,8 @@ class Replica:
     cursors: Cursors = field(init=False)
     held: deque[Committed] = Factory(lambda: deque[Committed](maxlen=COMMITS_HELD_MAX))
     """The newest commits since the last deploy."""
+    pinned: bool = False
+    """Whether it keeps its code, whatever is deployed."""
     unloadable: str = ""
     """Why the code deployed last cannot run here; empty if it can."""
 
@@ -72,12 +74,12 @@ class Replica:
         app: App | None = None,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Replica:
-        """The state after an entry, read with the code deployed then, or with ``app``.
+        """The state after an entry, read with the code deployed then, or with ``app``, from there on too.
 
         Raises NoSuchEntry, Damaged, AppInvalid if the code does not load here, SchemaMismatch if
         documents do not fit it.
         """
-        replica = cls(reader, secret)
+        replica = cls(reader, secret, pinned=app is not None)
         state = state_at(reader, lsn, on_progress)
         replica.bodies = state.newest
         replica.read_with(app if app is not None else deployed_app(state.deployment))
@@ -116,7 +118,7 @@ class Replica:
         """Go on by one entry, as recovery would: its writes, and never its function.
 
         ``changes`` are what its writes mean, where somebody has made just these of the tables as they are.
-        Raises SchemaMismatch.
+        Raises SchemaMismatch, and DocumentInvalid if it is pinned to code that a document does not fit.
         """
         self.bodies.apply(entry)
         if changes is None:
@@ -125,7 +127,7 @@ class Replica:
             committed = Committed(entry, changes)
             self.tables.apply(committed)
         self.held.append(committed)
-        if entry.kind is Kind.DEPLOY and entry.code != self.app.code:
+        if entry.kind is Kind.DEPLOY and entry.code != self.app.code and not self.pinned:
             self.read_deployed(entry.args)
         return committed
 

@@ -31,6 +31,7 @@ statistics_text  how much a log holds, for people and for programs
 past         `relive run --at`
 why          `relive why`
 fork         `relive fork`
+shadow       `relive shadow`
 replay       `relive replay`
 moments      an LSN or a time, as people write them
 replaying    running functions again from the log

@@ -18,6 +18,7 @@ from attrs import define
 from ..engine.errors import AppInvalid, DataFolderInvalid, ForkRefused, SchemaMismatch
 from ..engine.history.errors import BeforeHistory, NoHistory, NotYet
 from ..engine.portability.errors import BackupInvalid, BackupRefused
+from ..engine.history.errors import BeforeHistory, DoesNotFit, NoHistory, NotYet
 from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
@@ -40,6 +41,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (SchemaMismatch, APP_REFUSED),
     (DeployRefused, APP_REFUSED),
     (Damaged, DAMAGED),
+    (DoesNotFit, APP_REFUSED),
     (LogTooShort, DAMAGED),
     (DataFolderInvalid, USAGE),
     (ForkRefused, USAGE),
@@ -87,6 +89,7 @@ COMMANDS = {
     "fork": "fork:fork_command",
     "backup": "backup:backup",
     "restore": "restore:restore",
+    "shadow": "shadow:shadow",
     "admin-key": "admin_key:admin_key",
 }
 """Where each is: module and name."""

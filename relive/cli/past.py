@@ -13,14 +13,15 @@ from ..engine.application.app import App
 from ..engine.deployment.deploy import deployed_app
 from ..engine.history.past_query import Asked, ask
 from ..engine.history.replica import Replica
-from ..log.entry import FIRST_LSN, LSN, Kind
+from ..engine.history.starting import state_at
+from ..log.entry import LSN
 from ..protocol import json
 from ..protocol.paths import FunctionPath
 from .errors import CallFailed
 from .log_files import named_in_full
 from .moments import Moment, Time, moment_of
 from .output import print_json, readable
-from .replaying import Replayable, open_to_replay
+from .replaying import Replayable, limit_handlers, open_to_replay
 
 
 def run_at(
@@ -45,6 +46,7 @@ def asked_at(
     at: LSN | Time | None,
     code: str,
 ) -> tuple[Asked, Moment]:
+    limit_handlers()
     with named_in_full(replayable.storage):
         moment = moment_of(replayable, at)
         app = newest_app(replayable) if code == "now" else None
@@ -54,11 +56,7 @@ def asked_at(
 
 def newest_app(replayable: Replayable) -> App:
     """What was deployed last.  Raises AppInvalid if it does not load here."""
-    deployment = b""
-    for entry in replayable.log.reader.entries(FIRST_LSN):
-        if entry.kind is Kind.DEPLOY:
-            deployment = entry.args
-    return deployed_app(deployment)
+    return deployed_app(state_at(replayable.log.reader, replayable.log.last).deployment)
 
 
 def value_of(asked: Asked, path: FunctionPath) -> bytes:

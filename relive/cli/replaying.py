@@ -13,8 +13,9 @@ import click
 from attrs import frozen
 
 from ..engine.data_folder import LOG, DataFolder
-from ..engine.determinism import driver, hash_seed
+from ..engine.determinism import driver, hash_seed, limits
 from ..engine.history.reexecution import Verification
+from ..engine.limits import HANDLER_CPU_S_MAX, HANDLER_MEMORY_BYTES_MAX
 from ..log.entry import FIRST_LSN, LSN
 from ..log.errors import NoSuchEntry
 from ..log.storage import FolderStorage
@@ -45,6 +46,14 @@ def open_to_replay(data: Path) -> Replayable:
     driver.install([])
     storage = FolderStorage(data / LOG)
     return Replayable(folder, storage, open_log(storage))
+
+
+def limit_handlers() -> None:
+    """Functions that never ran, or not on this state, may take no longer here than in a server."""
+    limits.configure(HANDLER_CPU_S_MAX, HANDLER_MEMORY_BYTES_MAX)
+    limits.arm()
+    # Python gives signals back before it ends, and then the timer's would kill it.
+    click.get_current_context().call_on_close(limits.disarm)
 
 
 def replay_options(command: Callable[..., int]) -> Callable[..., int]:

@@ -270,3 +270,28 @@ def test_the_state_is_rebuilt_in_both_ways(relive_process: Relive) -> None:
 def test_a_moment_is_an_lsn_or_a_time(text: str, moment: LSN | Time) -> None:
     context = click.Context(click.Command("run"))
     assert check_moment(context, click.Option(["--at"]), text) == moment
+
+
+@pytest.mark.usefixtures("worked")
+def test_other_code_is_tried_on_the_past(app: Path, relive: Relive, relive_process: Relive) -> None:
+    same = relive_process("shadow", app)
+    assert (same.returncode, same.stderr) == (0, "")
+    assert same.stdout.startswith("entries 1 to 5: 3 mutations, 3 the same, 0 different, 0 with new errors")
+    assert "left out: 1, because no mutation made them, but a request of the kind deploy" in same.stdout
+
+    notes = app / "notes.py"
+    text = notes.read_text()
+    notes.write_text(text.replace("Note(text=text)", "Note(text=text.upper())"))
+    said = json.loads(relive_process("shadow", app, "--since", "2", "--until", "3", "--json").stdout)
+    assert (said["ok"], said["first"], said["last"]) == (False, 2, 3)
+    assert said["functions"]["notes:add"]["otherWrites"] == 1
+    assert said["functions"]["past:rewrite"]["same"] == 1
+    assert [(each["lsn"], each["what"]) for each in said["examples"]] == [(2, "writes")]
+    shown = relive_process("shadow", app)
+    assert shown.returncode == 1
+    assert "entry 2, notes:add: writes" in shown.stdout.splitlines()
+
+    assert relive_process("shadow", app, "--since", "4", "--until", "3").returncode == 2
+    notes.write_text("nonsense(")
+    refused = relive_process("shadow", app)
+    assert (refused.returncode, refused.stdout) == (4, "")
