@@ -16,9 +16,8 @@ import click
 from attrs import define
 
 from ..engine.errors import AppInvalid, DataFolderInvalid, ForkRefused, SchemaMismatch
-from ..engine.history.errors import BeforeHistory, NoHistory, NotYet
-from ..engine.portability.errors import BackupInvalid, BackupRefused
 from ..engine.history.errors import BeforeHistory, DoesNotFit, NoHistory, NotYet
+from ..engine.portability.errors import BackupInvalid, BackupRefused
 from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
