@@ -24,6 +24,7 @@ CHAINS_MAX = 64
 
 
 def check(history: History) -> Iterator[Violation]:
+    yield from check_ends(history)
     has_settled = False
     known: set[tuple[int, str]] = set()
     for position, (_, event) in enumerate(history.events):
@@ -36,6 +37,28 @@ def check(history: History) -> Iterator[Violation]:
             if seen and moment not in known:
                 known.add(moment)
                 yield from check_moment(history, position, event, lsn, seen)
+
+
+def check_ends(history: History) -> Iterator[Violation]:
+    """A page ends where it ended when it was shown first, as long as somebody watches it."""
+    ends: dict[tuple[int, int], tuple[bytes, str]] = {}
+    for position, (_, event) in enumerate(history.events):
+        if not isinstance(event, Shown):
+            continue
+        for seen in event.seen:
+            if not is_page(seen.path) or seen.value is None:
+                continue
+            key = event.client, seen.query
+            value, end = ends.get(key, (b"", ""))
+            if value == seen.value:
+                continue
+            cursor: str = json.loads(seen.value)["continueCursor"]
+            ends[key] = seen.value, cursor
+            if end not in ("", cursor):
+                problem = (
+                    f"query {seen.query} of client {event.client}, {seen.path} with {seen.args}, ended elsewhere before"
+                )
+                yield Violation(NAME, "a page ends where it ended", problem, position)
 
 
 def check_moment(history: History, position: int, shown: Shown, lsn: int, seen: list[Seen]) -> Iterator[Violation]:

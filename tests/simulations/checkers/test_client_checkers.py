@@ -156,6 +156,21 @@ def test_a_page_that_did_not_change_is_found() -> None:
     assert found(pages.check, old) == {"pages fit together"}
 
 
+def test_a_page_that_ends_elsewhere_than_before_is_found() -> None:
+    shown = [position for position, (_, event) in enumerate(paged().trace.events) if isinstance(event, Shown)]
+
+    def moved(seen: Seen) -> Seen:
+        assert seen.value is not None
+        return evolve(seen, value=json.dumps({**json.loads(seen.value), "continueCursor": "elsewhere"}).encode())
+
+    events = list(paged().trace.events)
+    at, event = events[shown[-1]]
+    assert isinstance(event, Shown)
+    events[shown[-1]] = at, shows("chat:page", moved)(event)
+
+    assert "a page ends where it ended" in found(pages.check, changed(paged(), events=events))
+
+
 def test_a_page_that_fails_is_found() -> None:
     failed = with_events(paged(), Shown, shows("chat:page", lambda seen: evolve(seen, value=None, error="bad cursor")))
 
