@@ -52,6 +52,16 @@ PROBES: Final = (
     "recovery cut a torn end",
     "requests arrive after their connection was cut",
     "several commits in one batch",
+    "a commit from an old snapshot was let through",
+    "a mutation ran again after a conflict",
+    "the leader ran a mutation that always met conflicts",
+    "a page after another is watched",
+    "a page is split",
+    "a version was deployed",
+    "a deploy read documents again",
+    "a deploy or a migration had to be tried again",
+    "a migration was done",
+    "a checkpoint and the tail were compared with the log",
 )
 
 

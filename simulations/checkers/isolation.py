@@ -24,7 +24,9 @@ KEYS = {"lists:read": "list", "lists:look": "register"}
 
 def check(history: History) -> Iterator[Violation]:
     transactions = [*asked(history), *shown(history)]
-    if transactions:
+    written = [(step.key, step.value) for each in transactions for step in each[-1] if step.kind != READ]
+    # Where a value was written twice, by a plan that was made smaller, nobody can tell whose it is.
+    if len(set(written)) == len(written) and transactions:
         numbered = [
             Transaction(number, name, begun, ended, status, steps)
             for number, (name, begun, ended, status, steps) in enumerate(transactions)
