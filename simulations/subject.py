@@ -59,7 +59,6 @@ PROBES: Final = (
     "a page is split",
     "a version was deployed",
     "a deploy read documents again",
-    "a deploy or a migration had to be tried again",
     "a migration was done",
     "a checkpoint and the tail were compared with the log",
 )
