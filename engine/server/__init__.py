@@ -17,6 +17,7 @@ lines        an answer of several lines, sent while the work goes on
 formats      the JSON in which functions answer
 function_routes     run functions
 server_routes       about this server
+history_routes  queries about any moment of the past
 log_routes          which functions ran
 deploy_routes       deploys, followed to their end
 environment_routes  environment variables

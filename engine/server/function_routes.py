@@ -24,18 +24,19 @@ from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import InvalidValue
 from ...protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
 from ..database import Database
-from ..errors import FunctionNotFound
+from ..errors import FunctionNotFound, TooLongAgo
 from ..execution.calls import Call, Outcome, path_of
 from ..execution.calls import Request as MutationRequest
 from .access import KEY_NEEDED, Access, Caller, cause_of
 from .bodies import answer, bad_body, json_body, raw
 from .formats import FORMATS, default_format_of, failure_json, success_json
+from .history_routes import Past, Question, encoded, time_text
 
 QUERIES_PER_BATCH_MAX = 1_000
 
 
-def routes(database: Database, access: Access) -> list[Route]:
-    functions = Functions(database, access)
+def routes(database: Database, access: Access, past: Past) -> list[Route]:
+    functions = Functions(database, access, past)
     return [
         Route("/api/query", functions.query, methods=["GET", "POST"]),
         Route("/api/mutation", functions.mutation, methods=["POST"]),
@@ -67,6 +68,7 @@ class Body:
 class Functions:
     database: Database
     access: Access
+    past: Past
 
     async def query(self, request: Request) -> Response:
         if request.method == "GET":
@@ -120,9 +122,20 @@ class Functions:
         if body.ts > self.database.runtime.tail.head_ts:
             problem = "`ts` is of a moment that has not come yet: ask /api/query_ts for one"
             raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", problem)
-        overlay, lsn = self.database.past(body.ts)
+        try:
+            overlay, lsn = self.database.past(body.ts)
+        except TooLongAgo:
+            if not body.call.admin or self.past.ask is None:
+                raise
+            return await self.long_ago(body, body.ts)
         evaluated = self.database.executor.query(body.call, overlay, lsn)
         return await self.queried(evaluated.result, evaluated.lsn, body)
+
+    async def long_ago(self, body: Body, ts: int) -> Response:
+        """Of a moment that is not held any more: from the log, with the code of now."""
+        args = body.call.args[0] if isinstance(body.call.args, list) and body.call.args else body.call.args or {}
+        found = await self.past.answer(Question(body.call.path, args, time_text(ts), "now"))
+        return raw(encoded(found, body.encode))
 
     async def query_batch(self, request: Request) -> Response:
         tree = await json_body(request)

@@ -24,6 +24,7 @@ from . import (
     environment_routes,
     export_routes,
     function_routes,
+    history_routes,
     import_routes,
     log_routes,
     migration_routes,
@@ -31,6 +32,7 @@ from . import (
     state_routes,
 )
 from .access import Access
+from .history_routes import AskPast, Past
 from .key_fetching import KeyFetching
 
 CORS_AGE_S = 86_400
@@ -43,13 +45,17 @@ LATER: dict[type[Exception], str] = {
 METHODS = ["GET", "POST", "OPTIONS", "PATCH", "DELETE", "PUT"]
 
 
-def routes(database: Database, admin_keys: Keys, keys: KeyFetching, instance_name: str) -> ASGIApp:
+def routes(
+    database: Database, admin_keys: Keys, keys: KeyFetching, instance_name: str, ask_past: AskPast | None = None
+) -> ASGIApp:
     """The HTTP application."""
     access = Access(admin_keys, keys)
+    past = Past(database, ask_past)
     app = Starlette(
         routes=[
             *server_routes.routes(access, instance_name),
-            *function_routes.routes(database, access),
+            *function_routes.routes(database, access, past),
+            *history_routes.routes(past, access),
             *deploy_routes.routes(database, access),
             *environment_routes.routes(database, access),
             *export_routes.routes(database, access),

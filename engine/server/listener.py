@@ -37,6 +37,7 @@ from ..limits import CONNECTIONS_MAX
 from .connection import Connection
 from .groups import is_broken_invariant, leaves, single_error
 from .head import RECEIVE_BYTES, read_head, refuse
+from .history_routes import AskPast
 from .http import routes
 from .key_fetching import KeyFetching
 from .migrator import Migrator
@@ -66,6 +67,8 @@ class Server:
     database: Database
     admin_keys: Keys
     instance_name: str
+    ask_past: AskPast | None = None
+    """Asks a query about a moment of which no snapshot is held; None where that cannot be done."""
     syncer: Syncer = field(init=False)
     migrator: Migrator = field(init=False)
     keys: KeyFetching = field(init=False)
@@ -100,7 +103,9 @@ class Server:
         Raises OSError if the port cannot be had, CommitterFailed if the database must stop.
         """
         context, config = WorkerContext(None), quiet_config()
-        app = ASGIWrapper(cast(Any, routes(self.database, self.admin_keys, self.keys, self.instance_name)))
+        app = ASGIWrapper(
+            cast(Any, routes(self.database, self.admin_keys, self.keys, self.instance_name, self.ask_past))
+        )
         handler = partial(self.serve_stream, app, config, context)
         with single_error():
             async with trio.open_nursery() as nursery:

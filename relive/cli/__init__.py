@@ -29,6 +29,7 @@ collector    when Python looks for garbage
 log_files    reads a log beside its writer
 statistics_text  how much a log holds, for people and for programs
 past         `relive run --at`
+past_process  the same for a server, in a process of its own
 why          `relive why`
 fork         `relive fork`
 shadow       `relive shadow`

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as plain_json
 import re
+import sys
 from base64 import b64encode
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -112,7 +113,7 @@ def run(
     identity: dict[str, object] | None,
     as_json: bool,
 ) -> int:
-    """Call FUNCTION, as module:name, with ARGUMENTS, a JSON object.
+    """Call FUNCTION, as module:name, with ARGUMENTS, a JSON object; - reads them from stdin.
 
     \b
     relive run tasks:add '{"title": "Try relive"}'
@@ -154,6 +155,9 @@ def path_of(function: str) -> FunctionPath:
 
 
 def arguments_of(text: str) -> dict[str, object]:
+    """``-`` is what stdin says."""
+    if text == "-":
+        text = sys.stdin.read()
     try:
         tree = json.parse(text)
         json.from_json(tree)

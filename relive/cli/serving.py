@@ -33,6 +33,7 @@ from .collector import calm_collector, collector_off
 from .errors import PortUnavailable
 from .log_files import named_in_full
 from .output import print_json, say
+from .past_process import ask_past_of
 from .progress import DocumentProgress, LogProgress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -166,7 +167,7 @@ def remember_reached(folder: DataFolder, database: Database) -> None:
 
 async def serve(options: Options, folder: DataFolder, database: Database, companion: Companion | None) -> None:
     key = folder.new_local_key()
-    server = Server(database, folder.keys(key), folder.instance_name)
+    server = Server(database, folder.keys(key), folder.instance_name, ask_past_of(folder.folder))
     with ExitStack() as stack:
 
         def announce(url: str) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
+import httpx
 import pytest
 from relive.engine.data_folder import DataFolder
 from relive.engine.history.reexecution import Difference, Verification
 from relive.log.entry import LSN
+from relive.protocol import timestamps
 
 from relive.cli import verifying
 from relive.cli.log_files import open_log
@@ -295,3 +298,59 @@ def test_other_code_is_tried_on_the_past(app: Path, relive: Relive, relive_proce
     notes.write_text("nonsense(")
     refused = relive_process("shadow", app)
     assert (refused.returncode, refused.stdout) == (4, "")
+
+
+def test_a_server_is_asked_about_the_past(worked: str, app: Path, port: int, relive: Relive, tmp_path: Path) -> None:
+    key = DataFolder.read(tmp_path / ".relive").local_key
+    headers = {"Authorization": f"Convex {key}"}
+
+    def ask(route: str, **body: object) -> tuple[int, dict[str, Any]]:
+        answer = httpx.post(f"http://127.0.0.1:{port}{route}", json=body, headers=headers, timeout=30)
+        return answer.status_code, answer.json()
+
+    shown = json.loads(relive("log", "show", "--from", "3", "--limit", "1", "--json").stdout)
+    success = {"status": "success", "logLines": []}
+    assert ask("/api/past/query", path="notes:all", at=2) == (200, success | {"value": ["one"]})
+    assert ask("/api/past/query", path="notes:all", at=shown["time"]) == (200, success | {"value": ["two"]})
+    assert ask("/api/past/query", path="past:texts", args={"id": worked}, at=3, code="now")[1]["value"] == [
+        "two",
+        "one",
+    ]
+    status, said = ask("/api/past/why", path="notes:all", at=4)
+    assert (status, said["value"], said["reads"][0]["changedBy"]["lsn"]) == (200, ["two"], 3)
+    failed = ask("/api/past/query", path="notes:spin", at=2)
+    assert (failed[0], failed[1]["status"]) == (200, "error")
+
+    for body, problem in (
+        ({"path": "notes:all", "at": 99}, "there is no entry 99"),
+        ({"path": "notes:all", "at": "2001-01-01"}, "there was nothing at 2001-01-01"),
+        ({"path": "notes:all", "at": "--help"}, "`at` is the LSN"),
+        ({"path": "notes:all", "at": 2, "code": "later"}, "`code` is"),
+        ({"path": "notes:all", "at": 2, "args": []}, "`args` is"),
+        ({"path": "notes:none", "at": 2}, "notes"),
+        ({"path": "--help", "at": 2}, "--help"),
+        ({"at": 2}, "`path` names"),
+    ):
+        status, said = ask("/api/past/query", **body)
+        assert status == 400, said
+        assert problem in said["message"]
+    headers.clear()
+    assert ask("/api/past/query", path="notes:all", at=2)[0] == 403
+
+
+def test_what_was_long_ago_is_read_from_the_log(
+    app: Path, serve: Serve, relive: Relive, port: int, tmp_path: Path
+) -> None:
+    running = serve(app)
+    relive("run", "notes:add", '{"text": "one"}')
+    entry = json.loads(relive("log", "show", "--entry", "2", "--json").stdout)
+    relive("run", "notes:clear")
+    running.end()
+    serve(app)  # It holds nothing of before.
+    body = {"path": "notes:all", "args": {}, "ts": timestamps.to_wire(entry["ts"])}
+    url, key = f"http://127.0.0.1:{port}/api/query_at_ts", DataFolder.read(tmp_path / ".relive").local_key
+
+    anybody = httpx.post(url, json=body, timeout=30)
+    assert (anybody.status_code, anybody.json()["code"]) == (503, "OutOfRetention")
+    asked = httpx.post(url, json=body, headers={"Authorization": f"Convex {key}"}, timeout=30)
+    assert asked.json() == {"status": "success", "value": ["one"], "logLines": []}
