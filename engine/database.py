@@ -25,6 +25,7 @@ from ..log.entry import BEFORE_FIRST, LSN, Timestamp
 from ..log.errors import LogTooShort
 from ..log.log import Log
 from ..log.storage import Storage
+from .actions.actions import Actions
 from .application.app import App
 from .application.codecs import codecs_of, definer
 from .data.catalog import Catalog
@@ -62,9 +63,11 @@ class Database:
     deploying: Deploy | None = None
     discards: Discards = Factory(Discards)
     migrations: Migrations = field(init=False)
+    actions: Actions = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.migrations = Migrations(self.executor)
+        self.actions = Actions(self.executor, self.live)
 
     @classmethod
     def open(

@@ -8,8 +8,13 @@ ReliveError
 │   ├── FunctionNotFound      no such function, or it is internal
 │   ├── WrongKind             a query called as a mutation, and the like
 │   ├── ArgumentValidationError
-│   └── ReturnsValidationError
-├── FunctionFailed            what a test's call is told of an error that is no ApplicationError
+│   ├── ReturnsValidationError
+│   ├── ActionTimedOut        an action took longer than it may
+│   ├── ActionStopped         the server stops, and with it its actions
+│   ├── ActionCancelled       somebody has cancelled a durable action
+│   ├── TooManyActions        as many wait for their turn as may
+│   └── StepMismatch          steps that were recorded are not those of the code that goes on
+├── FunctionFailed            what an action or a test is told of an error that is no ApplicationError
 ├── DatabaseError             what `ctx.db` refuses inside a handler
 │   ├── DocumentInvalid       a document that does not fit its table
 │   ├── DocumentMissing       patch, replace or delete of an id that is not there
@@ -19,6 +24,7 @@ ReliveError
 │   └── LimitReached          a transaction read or wrote more than it may
 ├── EnvironmentVariableMissing  a function asked for one that is not set
 ├── EnvironmentVariableInvalid  a name, a value or all of them together that cannot be set
+├── DurableActionUnknown      no durable action of that id, or it has ended
 ├── MigrationUnknown          no migration of that name
 ├── MigrationRefused          it cannot be started, or stopped, as it is
 ├── AppInvalid                the app's source cannot be served; names file and line
@@ -127,8 +133,79 @@ class ReturnsValidationError(FunctionError):
 
 
 @define(auto_exc=True)
+class ActionTimedOut(FunctionError):
+    """Do less in one action, or let it take durable steps."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"the action was cancelled: it took longer than {self.seconds:g} s"
+
+
+class ActionStopped(FunctionError):
+    """Nobody knows how far it came.  See what it did, then try again."""
+
+    def __str__(self) -> str:
+        return "the action was cancelled: the server is stopping. It may have done a part of what it does"
+
+
+class ActionCancelled(FunctionError):
+    """What it did until then stays."""
+
+    def __str__(self) -> str:
+        return "the action was cancelled"
+
+
+@define(auto_exc=True)
+class DurableActionUnknown(ReliveError):
+    """``relive actions list`` shows those that there are."""
+
+    id: str
+    state: str | None = None
+    """How it has ended; None if there is none of that id."""
+
+    def __str__(self) -> str:
+        if self.state is not None:
+            return f"the durable action {self.id} has ended already: it is {self.state}"
+        return f"there is no durable action {self.id}: `relive actions list` shows those that there are"
+
+
+@define(auto_exc=True)
+class TooManyActions(FunctionError):
+    """Try again later."""
+
+    running: int
+    waiting: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.running:,} actions are running and {self.waiting:,} wait for their turn, as many as may: "
+            "this one was not begun. Try again later"
+        )
+
+
+@define(auto_exc=True)
+class StepMismatch(FunctionError):
+    """Deploy code that takes the recorded steps, in their order, or cancel the action and start another."""
+
+    function: str
+    position: int
+    recorded: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.function}: step {self.position + 1} is recorded as `{self.recorded}`, and the code that goes on "
+            f"now takes `{self.wanted}`: the steps of an action that has begun must stay as they are"
+        )
+
+
+@define(auto_exc=True)
 class FunctionFailed(ReliveError):
-    """A function under test raised, or could not be called.  The text is what ``relive logs`` would show."""
+    """A function that an action or a test called raised, or could not be called.
+
+    The text is what ``relive logs`` would show.
+    """
 
     text: str
     """The error, and the lines of the app that it passed."""

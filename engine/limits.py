@@ -65,6 +65,29 @@ MIGRATION_FAILURES_SHOWN_MAX = 10
 MIGRATION_SAMPLES_MAX = 3
 """Changed documents that a dry run shows."""
 
+# Actions.
+
+ACTION_S_MAX = 600.0
+"""How long an action may run; a durable one, from one step to the next."""
+ACTION_CANCEL_S_MAX = 5.0
+"""How long an action that is cancelled may take to end, before it counts as ended."""
+ACTIONS_STOP_S_MAX = 5.0
+"""How long a server that stops waits for its actions, before it cancels them."""
+ACTIONS_RUNNING_MAX = 64
+"""Actions that run at the same time; others wait for their turn."""
+ACTIONS_WAITING_MAX = 1_000
+"""Actions that wait for their turn; more are refused."""
+ACTION_CALLS_MAX = 1_000
+"""Calls of functions that all actions together may have under way."""
+STEPS_MAX = 10_000
+"""Of one durable action."""
+STEP_RETRIES = 3
+"""How often a step that fails is tried again, if it does not say otherwise."""
+STEP_BACKOFF_S = 1.0
+"""Before it is first tried again; then twice as long each time."""
+STEP_BACKOFF_S_MAX = 3_600.0
+STEP_NAME_CHARS_MAX = 256
+
 # Environment variables.
 
 ENVIRONMENT_VARIABLES_MAX = 512

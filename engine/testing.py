@@ -11,21 +11,25 @@ Invariant: the app runs only between ``__enter__`` and ``__exit__``, and leaves 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
 
+import trio
 from attrs import Factory, define, evolve
 
 from ..actors.definition import BY_CREATION_TIME
+from ..log.entry import LSN
 from ..log.memory import MemoryStorage
 from ..protocol import json, paths
 from ..protocol.results import FunctionFailure, QueryFailure, QueryResult
+from .actions.job import ActionOutcome
 from .application.app import App, TableClass
 from .application.endpoint import Endpoint, endpoint_of
-from .application.functions import AnyFunction, MigrationFunction, MutationFunction, QueryFunction
+from .application.functions import ActionFunction, AnyFunction, MigrationFunction, MutationFunction, QueryFunction
 from .application.isolation import back_for_now, folder_of, load_source, path_in, put_away, put_back
 from .authentication.identity import Identity, acting_as
 from .data.documents import convert, to_value
@@ -197,6 +201,26 @@ class TestApp:
         return read(outcome.result)
 
     @overload
+    def action(self, function: ActionFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def action(self, function: str, /, **arguments: object) -> Any: ...
+    def action(self, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Run an action to its end, in a trio of its own; what it calls outside is for the test to replace.
+
+        Each transaction of it is durable, and seen by every watch, before it goes on.  `ActionCtx.sleep`
+        and the pauses between attempts of a step move the clock instead of waiting.
+        Raises ApplicationError, FunctionFailed.
+        """
+        call, read = self._call(function, args, kwargs)
+        self._requests += 1
+        outcome = self._in_trio(call, Request(CAUSE, SESSION, self._requests))
+        self.logs += outcome.log_lines
+        self._settle()
+        if isinstance(outcome, FunctionFailure):
+            raise failure(outcome)
+        return read(outcome.result)
+
+    @overload
     def watch(self, function: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Watch[R]: ...
     @overload
     def watch(self, function: str, /, **arguments: object) -> Watch[Any]: ...
@@ -342,6 +366,8 @@ class TestApp:
         self._opened.executor.twice = self._twice
         self._opened.live.wake = self._mark_stale
         self._opened.runtime.rewind = self._restart_watches
+        self._opened.actions.wait_durable = self._wait_durable
+        self._opened.actions.pass_time = self._pass_time
         self._settle()
 
     def _close(self) -> None:
@@ -350,6 +376,29 @@ class TestApp:
         database.log.close()
         if database.executor.app.modules is not None:
             database.executor.app.modules.uninstall()
+
+    def _in_trio(self, call: Call, request: Request) -> ActionOutcome:
+        async def run() -> ActionOutcome:
+            actions = self._database.actions
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(actions.run)
+                outcome = await actions.start(call, request).wait()
+                nursery.cancel_scope.cancel()
+            return outcome
+
+        if not trio.lowlevel.in_trio_run():
+            return trio.run(run)
+        # The test is a task of trio itself, and waits for what it calls.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(trio.run, run).result()
+
+    async def _wait_durable(self, lsn: LSN) -> None:
+        self._settle()
+        await trio.lowlevel.checkpoint()
+
+    async def _pass_time(self, seconds: float) -> None:
+        self.advance(seconds)
+        await trio.lowlevel.checkpoint()
 
     def _settle(self) -> None:
         """Make what was committed durable, and let every watch see it."""

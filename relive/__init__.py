@@ -9,9 +9,12 @@ __main__  the same as ``python -m relive``
 
 from __future__ import annotations
 
+from .engine.application.functions import ActionFunction as ActionFunction
 from .engine.application.functions import MigrationFunction as MigrationFunction
 from .engine.application.functions import MutationFunction as MutationFunction
 from .engine.application.functions import QueryFunction as QueryFunction
+from .engine.application.functions import action as action
+from .engine.application.functions import internal_action as internal_action
 from .engine.application.functions import internal_mutation as internal_mutation
 from .engine.application.functions import internal_query as internal_query
 from .engine.application.functions import migration as migration
@@ -33,9 +36,11 @@ from .engine.errors import ApplicationError as ApplicationError
 from .engine.errors import DatabaseError as DatabaseError
 from .engine.errors import DocumentInvalid as DocumentInvalid
 from .engine.errors import DocumentMissing as DocumentMissing
+from .engine.errors import FunctionFailed as FunctionFailed
 from .engine.errors import InvalidCursor as InvalidCursor
 from .engine.errors import LimitReached as LimitReached
 from .engine.errors import NotUnique as NotUnique
+from .engine.transactions.action_context import ActionCtx as ActionCtx
 from .engine.transactions.commit_timestamp import COMMIT_TIMESTAMP as COMMIT_TIMESTAMP
 from .engine.transactions.context import MutationCtx as MutationCtx
 from .engine.transactions.context import QueryCtx as QueryCtx
@@ -52,6 +57,8 @@ from .engine.version import ENGINE_VERSION as __version__
 from .protocol.errors import ReliveError as ReliveError
 
 __all__ = [
+    "ActionCtx",
+    "ActionFunction",
     "ApplicationError",
     "COMMIT_TIMESTAMP",
     "CustomJwt",
@@ -59,6 +66,7 @@ __all__ = [
     "Document",
     "DocumentInvalid",
     "DocumentMissing",
+    "FunctionFailed",
     "Id",
     "Identity",
     "Int64",
@@ -81,10 +89,12 @@ __all__ = [
     "UNSET",
     "Unset",
     "__version__",
+    "action",
     "append",
     "field",
     "increment",
     "index",
+    "internal_action",
     "internal_mutation",
     "internal_query",
     "maximum",

@@ -22,6 +22,7 @@ ROOMS = (
     "application",
     "codegen",
     "execution",
+    "actions",
     "deployment",
     "history",
     "portability",

@@ -1,4 +1,4 @@
-"""What a developer writes to define behaviour: `query`, `mutation`, their internal forms, `migration`.
+"""What a developer writes to define behaviour: `query`, `mutation`, `action`, their internal forms, `migration`.
 
     @mutation
     async def send(ctx: MutationCtx, channel: Id[Channel], body: str) -> Id[Message]:
@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from ..data.schema import Document
 from ..limits import MIGRATION_BATCH, MIGRATION_BATCH_MAX
+from ..transactions.action_context import ActionCtx
 from ..transactions.context import MutationCtx, QueryCtx
 
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D", bound=Document)
 
-FunctionKind = Literal["query", "mutation", "migration"]
+FunctionKind = Literal["query", "mutation", "action", "migration"]
+ActionRuntime = Literal["trio", "asyncio"]
 
 
 class Function(Generic[P, R]):
@@ -66,6 +68,26 @@ class MutationFunction(Function[P, R]):
         return self.handler(ctx, *args, **kwargs)
 
 
+class ActionFunction(Function[P, R]):
+    """A function that may touch the outside world, and reaches the database through other functions."""
+
+    kind: FunctionKind = "action"
+    is_action: Literal[True] = True
+    """For type checkers: ``ctx.run_action`` takes this one."""
+
+    def __init__(
+        self, handler: Callable[..., Awaitable[R]], *, public: bool, runtime: ActionRuntime, durable: bool
+    ) -> None:
+        super().__init__(handler, public=public)
+        if runtime not in ("trio", "asyncio"):
+            raise ValueError(f'runtime= is "trio" or "asyncio", not {runtime!r}')
+        self.runtime = runtime
+        self.durable = durable
+
+    def __call__(self, ctx: ActionCtx, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        return self.handler(ctx, *args, **kwargs)
+
+
 class MigrationFunction(Function[[D], None]):
     """Changes stored documents, one after another; run with ``relive migrate run``."""
 
@@ -98,6 +120,46 @@ def mutation(handler: Callable[Concatenate[MutationCtx, P], Awaitable[R]], /) ->
 def internal_mutation(handler: Callable[Concatenate[MutationCtx, P], Awaitable[R]], /) -> MutationFunction[P, R]:
     """A mutation that only other functions, and holders of the admin key, may call."""
     return MutationFunction(handler, public=False)
+
+
+class ActionDecorator(Protocol):
+    """What `action` with options is: it decorates a handler."""
+
+    def __call__(self, handler: Callable[Concatenate[ActionCtx, P], Awaitable[R]], /) -> ActionFunction[P, R]: ...
+
+
+@overload
+def action(handler: Callable[Concatenate[ActionCtx, P], Awaitable[R]], /) -> ActionFunction[P, R]: ...
+@overload
+def action(*, runtime: ActionRuntime = ..., durable: bool = ...) -> ActionDecorator: ...
+def action(handler: Any = None, /, *, runtime: ActionRuntime = "trio", durable: bool = False) -> Any:
+    """A function that clients may call, and that may touch the outside world.
+
+    It runs as a task of trio, beside everything else in the server: code that blocks belongs in
+    ``trio.to_thread.run_sync``.  ``runtime="asyncio"`` gives it a thread with a loop of its own, for
+    libraries that need asyncio, or that block.
+
+    It is never run again by itself: if the server stops while it runs, it has failed, and nobody knows
+    how far it came.  ``durable=True`` records that it was asked for, and its steps (`ActionCtx.step`):
+    then it goes on after the last recorded step.
+    """
+    return action_decorator(handler, True, runtime, durable)
+
+
+@overload
+def internal_action(handler: Callable[Concatenate[ActionCtx, P], Awaitable[R]], /) -> ActionFunction[P, R]: ...
+@overload
+def internal_action(*, runtime: ActionRuntime = ..., durable: bool = ...) -> ActionDecorator: ...
+def internal_action(handler: Any = None, /, *, runtime: ActionRuntime = "trio", durable: bool = False) -> Any:
+    """An action that only other functions, and holders of the admin key, may call."""
+    return action_decorator(handler, False, runtime, durable)
+
+
+def action_decorator(handler: Any, public: bool, runtime: ActionRuntime, durable: bool) -> Any:
+    def decorate(handler: Callable[..., Awaitable[Any]]) -> ActionFunction[..., Any]:
+        return ActionFunction(handler, public=public, runtime=runtime, durable=durable)
+
+    return decorate(handler) if handler is not None else decorate
 
 
 def migration(

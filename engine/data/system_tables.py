@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from ...protocol.values import Int64
 from .documents import plain
-from .schema import Document, field, index
+from .schema import Document, Id, field, index
 from .shapes import object_shape
 from .table_codec import TableCodec
 
@@ -77,6 +77,8 @@ class EnvironmentVariable(Row, Document, table="_environment_variables"):
     by_name = index(name)
 
 
+DurableState = Literal["running", "waiting", "done", "failed", "cancelled"]
+StepState = Literal["waiting", "done", "failed"]
 MigrationState = Literal["running", "done", "failed", "cancelled"]
 
 
@@ -134,6 +136,61 @@ class Transfer(Row, Document, table="_transfers"):
     by_kind = index(kind)
 
 
+class DurableAction(Row, Document, table="_durable_actions"):
+    """An action that survives a crash: one row for each that was started."""
+
+    function: str = field()
+    """``folder/module:function``."""
+    args: str
+    """Convex JSON of the argument object."""
+    identity: bytes | None
+    """Canonical CBOR of who asked; None for nobody."""
+    request: str = field()
+    """What makes a resend harmless: the client's session and the number of its request, or an id of its own."""
+    origin: str
+    """What it was started by, for the causes of entries."""
+    state: DurableState = field()
+    until: float | None
+    """When it goes on, if it is waiting: milliseconds since the Unix epoch, like the other times."""
+    result: str | None
+    """Convex JSON of what it returned."""
+    error: str | None
+    """Why it failed, in full."""
+    error_data: str | None
+    """Convex JSON of the data of an ApplicationError."""
+    runs: int
+    """How often it was begun: once, and once more for each time that the server stopped in between."""
+    started: float
+    finished: float | None
+
+    by_request = index(request)
+    by_state = index(state)
+
+
+class Step(Row, Document, table="_steps"):
+    """A step of a durable action: what is recorded is not done again."""
+
+    action: Id[DurableAction] = field()
+    position: int = field()
+    """From 0 in the order in which the action takes them."""
+    name: str
+    state: StepState
+    attempts: int
+    """How often it was tried and failed."""
+    until: float | None
+    """When it is tried again, or how long it sleeps; milliseconds since the Unix epoch."""
+    result: str | None
+    """Convex JSON."""
+    error: str | None
+    """Of the newest attempt, in full."""
+    error_data: str | None
+    """Convex JSON of the data of an ApplicationError."""
+
+    by_action = index(action, position)
+
+
+BESIDE_MUTATIONS: Final = frozenset({"_durable_actions", "_steps"})
+"""Tables whose rows the system also writes in entries of mutations of the app, which know nothing of that."""
 PAUSES: Final = "_pauses"
 TABLES: Final = "_tables"
 TABLES_NUMBER: Final = 1
@@ -143,6 +200,8 @@ CLASSES: Final[Mapping[int, type[Document]]] = {
     3: MigrationRow,
     4: Pause,
     5: Transfer,
+    6: DurableAction,
+    7: Step,
 }
 """By number.  A new table gets the next number; numbers are never used again."""
 NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
@@ -156,6 +215,8 @@ WRITTEN_BY: Final[Mapping[str, str]] = {
     "_environment_variables": "set one with `relive env set NAME VALUE`",
     "_transfers": "`npx convex export` and `npx convex import` write it",
     "_pauses": "`relive pause` writes it, and `relive resume` removes it",
+    "_durable_actions": "call an `@action(durable=True)`, and cancel it with `relive actions cancel ID`",
+    "_steps": "durable actions record theirs there",
     "_migrations": "start one with `relive migrate run NAME`",
 }
 

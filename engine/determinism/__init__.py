@@ -23,7 +23,8 @@ patching             replaces functions of the standard library, once
 replacements_time    clocks stand still
 replacements_random  randomness comes from the run's seed
 replacements_os      asking or changing the machine is refused
-replacements_logs    print and logging go to the run's log
+replacements_logs    print and logging go to the run's log, or to the action's
+recording            which action speaks
 trio_context         hides the server's task from handlers
 limits               CPU and memory
 second_strike        stops a handler that swallows the exception which was to stop it

@@ -120,6 +120,8 @@ def _functions(module: ModuleType) -> Iterator[CodeType]:
     for cls in [value for value in values if isinstance(value, type) and value.__module__ == module.__name__]:
         values.extend(vars(cls).values())
     for value in values:
+        if getattr(value, "kind", None) == "action":
+            continue  # It may change what it likes.
         function = _undecorated(value)
         if isinstance(function, FunctionType) and function.__module__ == module.__name__:
             yield function.__code__

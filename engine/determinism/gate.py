@@ -84,14 +84,19 @@ class Run:
         return b"".join(parts)[:count]
 
     def log(self, level: str, text: str) -> None:
-        """Keep one log line, shortened if it is very long; the last that there is room for says so."""
-        count = len(self.logs)
-        if count < LOG_LINES_MAX - 1:
-            if len(text) > LOG_LINE_CHARS_MAX:
-                text = text[: LOG_LINE_CHARS_MAX - len(CUT_OFF)] + CUT_OFF
-            self.logs.append((level, text))
-        elif count == LOG_LINES_MAX - 1:
-            self.logs.append(("ERROR", TOO_MANY))
+        """Keep one log line."""
+        keep_line(self.logs, level, text)
+
+
+def keep_line(lines: list[tuple[str, str]], level: str, text: str) -> None:
+    """Keep one log line, shortened if it is very long; the last that there is room for says so."""
+    count = len(lines)
+    if count < LOG_LINES_MAX - 1:
+        if len(text) > LOG_LINE_CHARS_MAX:
+            text = text[: LOG_LINE_CHARS_MAX - len(CUT_OFF)] + CUT_OFF
+        lines.append((level, text))
+    elif count == LOG_LINES_MAX - 1:
+        lines.append(("ERROR", TOO_MANY))
 
 
 @define(eq=False)

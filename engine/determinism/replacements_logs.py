@@ -1,4 +1,4 @@
-"""What a handler says: ``print`` and ``logging`` go to the run's log and nowhere else.
+"""What a handler or an action says: ``print`` and ``logging`` go to its own log and nowhere else.
 
 Also the interpreter's remark about coroutines that were never awaited, which inside a handler is
 almost always a forgotten ``await`` before a ctx call, and so an error.
@@ -20,6 +20,7 @@ from .blame import find_blame
 from .errors import DeterminismViolation
 from .gate import GATE, Run, active_run, engine_section, stick
 from .patching import Function, replace
+from .recording import RECORDER, Recorder, is_wanted
 from .remedies import Remedy
 
 ExceptionTriple = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
@@ -33,6 +34,12 @@ def install() -> None:
     replace(warnings, "_warn_unawaited_coroutine", _warn_unawaited)
 
 
+def speaking() -> Run | Recorder | None:
+    """Whose log it goes to what is said here; None for the server itself."""
+    run = active_run() if GATE.run is not None else None
+    return run if run is not None else RECORDER.get()
+
+
 def _print(original: Function) -> Function:
     def print(
         *values: object,
@@ -41,7 +48,7 @@ def _print(original: Function) -> Function:
         file: TextIO | None = None,
         flush: bool = False,
     ) -> None:
-        run = active_run() if GATE.run is not None else None
+        run = speaking()
         if run is not None and (file is None or file is sys.stdout or file is sys.stderr):
             run.log("LOG", (" " if sep is None else sep).join(map(str, values)))
             return
@@ -55,6 +62,8 @@ def _is_enabled_for(original: Function) -> Function:
 
     def is_enabled_for(self: logging.Logger, level: int) -> object:
         if GATE.run is not None and active_run() is not None:
+            return True
+        if RECORDER.get() is not None and is_wanted(level):
             return True
         return original(self, level)
 
@@ -72,7 +81,7 @@ def _log(original: Function) -> Function:
         stack_info: bool = False,
         stacklevel: int = 1,
     ) -> None:
-        if GATE.run is not None and (run := active_run()) is not None:
+        if (run := speaking()) is not None:
             run.log(_level_name(level), _format(msg, args) + _format_exception(exc_info))
             return
         # One level more, or every log line of the server would name this file as its caller.
@@ -85,7 +94,7 @@ def _call_handlers(original: Function) -> Function:
     """Records that were made by hand and given to ``Logger.handle``."""
 
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
-        if GATE.run is not None and (run := active_run()) is not None:
+        if (run := speaking()) is not None:
             run.log(_level_name(record.levelno), record.getMessage() + _format_exception(record.exc_info))
             return
         original(self, record)

@@ -9,7 +9,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from ...actors.messages import NO_MERGES, NO_STAMPS, Commit
-from ...log.entry import BEFORE_FIRST, Cause, KeyRange, Kind, Timestamp
+from ...log.entry import Cause, KeyRange, Kind, Timestamp
 from ..application.endpoint import Endpoint
 from ..application.functions import FunctionKind
 from ..authentication.identity import Identity
@@ -137,7 +137,7 @@ class Attempt:
         assert endpoint is not None
         return Commit(
             kind=Kind.MUTATION,
-            cause=Cause(request.cause, id, BEFORE_FIRST),
+            cause=Cause(request.cause, request.id or id, request.parent),
             function=endpoint.path,
             code=code,
             engine=ENGINE_VERSION,

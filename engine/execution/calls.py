@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from ...log.entry import LSN, KeyRange
+from ...log.entry import BEFORE_FIRST, LSN, KeyRange
 from ...protocol.results import FunctionFailure, MutationSuccess, QueryResult
 from ..authentication.identity import Identity
 
@@ -35,6 +35,10 @@ class Request:
     cause: str
     session: bytes | None
     request: int
+    id: str = ""
+    """What the entry names as the id of its cause; empty for the request's own id."""
+    parent: LSN = BEFORE_FIRST
+    """The entry that made this happen, if one did."""
 
 
 @frozen(eq=False)

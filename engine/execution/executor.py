@@ -23,7 +23,7 @@ from ...log.entry import LSN, Entry, Kind, Timestamp
 from ...protocol import cbor
 from ...protocol.errors import InvalidValue
 from ...protocol.limits import PATH_CHARS_MAX
-from ...protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
+from ...protocol.results import MutationSuccess, QueryFailure, QueryResult, QuerySuccess
 from ...protocol.values import Value
 from ..application.app import App
 from ..application.endpoint import Endpoint
@@ -33,7 +33,7 @@ from ..data.table_codec import TableCodec
 from ..determinism.errors import Interruption
 from ..determinism.reexecution import Trace, run_twice
 from ..env import Env
-from ..errors import DeploymentPaused, FunctionError, ReturnsValidationError, WrongKind
+from ..errors import DeploymentPaused, ReturnsValidationError, WrongKind
 from ..limits import COMMIT_ATTEMPTS_MAX
 from ..transactions.cursors import Cursors
 from ..transactions.journal import Pages
@@ -42,6 +42,7 @@ from ..transactions.transaction import Transaction
 from ..transactions.usage import FULL, TransactionLimits, Usage
 from .arguments import Arguments
 from .attempt import Attempt
+from .beside import Beside, with_beside
 from .calls import Call, Evaluated, Outcome, Request
 from .executions import Executions
 from .failures import REQUEST_ID_BYTES, Failure, failure_of, request_id
@@ -125,8 +126,10 @@ class Executor:
         self.note(attempt, call, call.cause, id, started_ns, failure)
         return Evaluated(answer, attempt.reads(), lsn, attempt.clock_read_ns() or interrupted_ns)
 
-    def mutate(self, call: Call, request: Request) -> Outcome:
+    def mutate(self, call: Call, request: Request, beside: Beside | None = None) -> Outcome:
         """Run a mutation and commit it.  Never raises for what the function does.
+
+        What ``beside`` writes is in the same entry, or, if the function fails, nowhere.
 
         Raises WritesRefused if the log takes nothing now.
         """
@@ -140,7 +143,7 @@ class Executor:
             if kept is not None:
                 assert isinstance(kept, Outcome)
                 return without_lines(kept) if hidden else kept
-        id = self.id_of(request)
+        id = request.id or self.id_of(request)
 
         def open() -> Transaction:
             return Transaction.at_head(runtime.tables, Pages(self.cursors), self.limits)
@@ -149,12 +152,12 @@ class Executor:
         failure: Failure | None = None
         try:
             endpoint = self.find(call, "mutation")
-            outcome = self.run_and_commit(attempt, endpoint, Arguments(call, endpoint), request, id)
+            outcome = self.run_and_commit(attempt, endpoint, Arguments(call, endpoint), request, id, beside)
         except AlreadyCommitted as known:
             return self.recorded(known.lsn, hidden)
         except Conflict:
             assert self.leader is not None, "nothing is committed between the head and its next commit"
-            return self.leader.mutate(call, request)
+            return self.leader.mutate(call, request, beside)
         except (CommitterFailed, KeyboardInterrupt):
             raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
@@ -172,13 +175,19 @@ class Executor:
         return without_lines(outcome) if hidden else outcome
 
     def run_and_commit(
-        self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments, request: Request, id: str
+        self,
+        attempt: Attempt,
+        endpoint: Endpoint,
+        arguments: Arguments,
+        request: Request,
+        id: str,
+        beside: Beside | None = None,
     ) -> Outcome:
         """Raises Conflict if its reads changed underneath it again and again."""
         args = cbor.encode(arguments.value)
         value, lsn, ts = self.transact(
             attempt,
-            lambda: self.run(attempt, endpoint, arguments),
+            lambda: self.run(attempt, endpoint, arguments, beside),
             lambda value: self.commit_of(attempt, args, value, request, id),
         )
         return Outcome(MutationSuccess(value, ts, attempt.lines()), lsn)
@@ -249,22 +258,29 @@ class Executor:
         """What the attempt asks to be an entry; ``args`` as CBOR, ``value`` its result as JSON."""
         return attempt.commit(self.app.code, args, value, request, id, self.env.clock_ns())
 
-    def run(self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments) -> bytes:
+    def run(self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments, beside: Beside | None = None) -> bytes:
         """The result as JSON.  Raises what the handler raises, and Irreproducible if it is run twice
         and does not come out the same."""
         if not self.twice:
-            return self.run_once(attempt, endpoint, arguments)
+            return self.run_once(attempt, endpoint, arguments, beside)
         attempts = iter((lambda: attempt, attempt.twin))
 
         def once(trace: Trace) -> bytes:
             current = next(attempts)()
-            value = self.run_once(current, endpoint, arguments)
+            value = self.run_once(current, endpoint, arguments, beside)
             current.record(trace)
             return value
 
         return run_twice(endpoint.path, once, lambda value: value)
 
-    def run_once(self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments) -> bytes:
+    def run_once(
+        self, attempt: Attempt, endpoint: Endpoint, arguments: Arguments, beside: Beside | None = None
+    ) -> bytes:
+        if beside is not None:
+            both = with_beside(endpoint, beside, lambda result: self.encode(endpoint, result, attempt))
+            value = attempt.drive(both, arguments.take)
+            assert isinstance(value, bytes)
+            return value
         result = endpoint.check_result(attempt.drive(endpoint, arguments.take))
         return self.encode(endpoint, result, attempt)
 
@@ -347,17 +363,6 @@ class Executor:
     def kind_of(self, call: Call) -> FunctionKind:
         """Raises FunctionNotFound."""
         return reachable(self.app, call).kind
-
-    def refuse_action(self, call: Call, request: Request) -> FunctionFailure:
-        """What a client is told that asks for an action: there are none, or it is something else."""
-        started_ns, id = self.env.clock_ns(), self.id_of(request)
-        try:
-            self.find(call, "action")
-        except FunctionError as error:
-            failure = failure_of(error, self.app.bundle.folder)
-            self.executions.record(started_ns, call.path, "action", request.cause, id, error=failure.text)
-            return failure.of_function(id, self.redact and not call.admin, ())
-        raise AssertionError("no function is an action")
 
     def encode(self, endpoint: Endpoint, result: object, attempt: Attempt) -> bytes:
         """Raises ReturnsValidationError."""

@@ -21,6 +21,7 @@ from ...log.reader import LogReader
 from ...protocol import cbor, json
 from ..application.endpoint import Endpoint
 from ..authentication.identity import identity_of_entry
+from ..data.system_tables import BESIDE_MUTATIONS
 from ..deployment.deploy import deployed_app
 from ..deployment.migrations import CAUSE_ID, Batch
 from ..env import Env
@@ -270,10 +271,13 @@ def compare(entry: Entry, again: Again) -> Difference | None:
     def difference(what: str, recorded: str, again: str) -> Difference:
         return Difference(entry.lsn, entry.function, what, recorded, again)
 
+    # What the system did beside the function is not the function's.
     reads = attempt.reads()
-    for one, other in differing(entry.reads, reads):
+    for one, other in differing(own_reads(entry.reads), own_reads(reads)):
         return difference("reads", read_text(one), read_text(other))
-    recorded = [((write.table, write.id), write.document) for write in entry.writes]
+    recorded = [
+        ((write.table, write.id), write.document) for write in entry.writes if write.table not in BESIDE_MUTATIONS
+    ]
     for was, now in differing(tuple(recorded), tuple(writes.items())):
         return difference("writes", written_text(was), written_text(now))
     for line, now_line in differing(entry.logs, attempt.lines()):
@@ -284,6 +288,10 @@ def compare(entry: Entry, again: Again) -> Difference | None:
         recorded_hash = f"(hash {entry.result_digest.hex()})"
         return difference("result", f"{kept} {recorded_hash}", f"{result.decode()} (hash {digest.hex()})")
     return None
+
+
+def own_reads(reads: tuple[KeyRange, ...]) -> tuple[KeyRange, ...]:
+    return tuple(each for each in reads if each.index.table not in BESIDE_MUTATIONS)
 
 
 def differing(recorded: tuple[T, ...], again: tuple[T, ...]) -> list[tuple[T | None, T | None]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import assert_never
 
 from attrs import Factory, define, evolve, field, frozen
@@ -35,6 +36,7 @@ from ...protocol.requests import (
 from ...protocol.results import QueryResult
 from ...protocol.server_session import ServerSession
 from ...protocol.wire import decode_client, encode_server
+from ..actions.job import ActionOutcome
 from ..admin_key import Keys
 from ..authentication.authenticator import Accepted, Authenticator, Fetch
 from ..authentication.errors import KeysUnavailable, TokenRejected
@@ -153,11 +155,9 @@ class Connection:
                 self.live.unwatch(self.keys.pop(query_id), (self, query_id))
                 self.stale.pop(query_id, None)
             case RunAction(request_id, path, args, component_path):
-                outcome = self.database.executor.refuse_action(
-                    Call(path_of(component_path, path), args, self.admin),
-                    MutationRequest("client", self.session.session_id, request_id),
+                self.run_action(
+                    request_id, Call(path_of(component_path, path), args, self.admin, identity=self.identity)
                 )
-                self.send(self.last_lsn, encode_server(self.session.answer_action(request_id, outcome)))
             case Connected(_, _, _, max_observed):
                 self.connected(max_observed)
             case Authenticated(token):
@@ -175,6 +175,23 @@ class Connection:
             done = self.database.executor.unwritten(call, cause, error)
         response = self.session.answer_mutation(request.request_id, done.outcome)
         self.send(done.lsn, encode_server(response))
+
+    def run_action(self, request_id: int, call: Call) -> None:
+        request = MutationRequest("client", self.session.session_id, request_id)
+        job = self.database.actions.start(call, request)
+        if job.outcome is not None:
+            self.answer_action(request_id, job.outcome)
+        else:
+            job.told.append(partial(self.action_done, request_id))
+
+    def action_done(self, request_id: int, outcome: ActionOutcome) -> None:
+        if self.failure is None:  # Otherwise nobody is there to be told.
+            self.answer_action(request_id, outcome)
+            self.follow_up()
+
+    def answer_action(self, request_id: int, outcome: ActionOutcome) -> None:
+        # What it says is durable already: an action sees nothing else.
+        self.send(self.last_lsn, encode_server(self.session.answer_action(request_id, outcome)))
 
     def connected(self, max_observed: int | None) -> None:
         tail = self.database.runtime.tail

@@ -22,7 +22,7 @@ from ...log.entry import LSN
 from ...protocol import json, paths, timestamps
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import InvalidValue
-from ...protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
+from ...protocol.results import ActionSuccess, FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
 from ..database import Database
 from ..errors import FunctionNotFound, TooLongAgo
 from ..execution.calls import Call, Outcome, path_of
@@ -82,9 +82,7 @@ class Functions:
         return await self.run_mutation(await self.body(request))
 
     async def action(self, request: Request) -> Response:
-        body = await self.body(request)
-        failure = self.database.executor.refuse_action(body.call, body.request)
-        return raw(failed_json(failure, body))
+        return await self.run_action(await self.body(request))
 
     async def function(self, request: Request) -> Response:
         """Any function, internal ones too; for holders of the admin key."""
@@ -106,7 +104,12 @@ class Functions:
             kind = self.database.executor.kind_of(body.call)
         except FunctionNotFound:
             kind = "query"  # Running it will say that there is none.
-        return await (self.run_mutation(body) if kind == "mutation" else self.run_query(body))
+        match kind:
+            case "mutation":
+                return await self.run_mutation(body)
+            case "action":
+                return await self.run_action(body)
+        return await self.run_query(body)
 
     async def query_ts(self, request: Request) -> Response:
         """The newest moment that can be read again and again for a while."""
@@ -165,6 +168,13 @@ class Functions:
         if isinstance(done.outcome, MutationSuccess):
             return raw(success_json(body.encode(done.outcome.result), done.outcome.log_lines))
         return raw(failed_json(done.outcome, body))
+
+    async def run_action(self, body: Body) -> Response:
+        """If the client goes away, the action goes on."""
+        outcome = await self.database.actions.start(body.call, body.request).wait()
+        if isinstance(outcome, ActionSuccess):
+            return raw(success_json(body.encode(outcome.result), outcome.log_lines))
+        return raw(failed_json(outcome, body))
 
     async def body(self, request: Request) -> Body:
         caller = await self.access.caller(request)

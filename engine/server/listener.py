@@ -56,6 +56,8 @@ DRAIN_S_MAX = 10.0
 BEAT_S = 1.0
 STUCK_S_MAX = 30.0
 """A handler stuck in C code for so long ends the process, with all stacks printed."""
+ENDLESS_ACTION_S = 5.0
+"""After everything else has ended, an action that cannot be cancelled ends the process, with all stacks printed."""
 SYNC_PATH = re.compile(r"/api/(?:(?P<version>[^/]+)/)?sync/?(?:\?.*)?")
 
 
@@ -75,6 +77,7 @@ class Server:
     sockets: dict[Socket, None] = Factory(dict[Socket, None])
     streams: dict[trio.SocketStream, bool] = Factory(dict[trio.SocketStream, bool])
     """Every open connection, and whether its request head has been read."""
+    actions_scope: trio.CancelScope = Factory(trio.CancelScope)
     stopping: trio.Event = Factory(trio.Event)
     stream_ended: trio.Event = Factory(trio.Event)
 
@@ -110,6 +113,7 @@ class Server:
         with single_error():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.database.run)
+                nursery.start_soon(self.run_actions)
                 async with trio.open_nursery() as shells:
                     shells.start_soon(self.syncer.run)
                     shells.start_soon(self.heartbeat)
@@ -123,9 +127,24 @@ class Server:
                         await self.stopping.wait()
                         doors.cancel_scope.cancel()
                     await context.terminated.set()
+                    await self.database.actions.stop()
                     await self.drain()
                     shells.cancel_scope.cancel()
+                self.leave_actions()
                 self.database.runtime.stop()
+            handler_limits.cancel_last_resort()
+
+    async def run_actions(self) -> None:
+        with self.actions_scope:
+            await self.database.actions.run()
+
+    def leave_actions(self) -> None:
+        """Nobody waits for them any more."""
+        self.actions_scope.cancel()
+        if self.database.actions.known:
+            # Its code swallows every cancellation, and would keep the process for ever.  What was
+            # acknowledged is durable.
+            handler_limits.last_resort(ENDLESS_ACTION_S)
 
     def stop(self) -> None:
         """Answer what was asked, then return from `serve`."""

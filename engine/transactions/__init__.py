@@ -15,6 +15,7 @@ pagination        ``.paginate()``: pages that fit together while documents come 
 revisions         the versions of one document, from the log
 database_access   ``ctx.db``: get, query, insert, patch, replace, delete
 context           ``ctx``: what a handler can see and do
+action_context    ``ctx`` of an action, and what it asks of the server
 meta              ``ctx.meta``: what a function can know of itself
 environment       ``ctx.env``
 auth              ``ctx.auth``: who asks, and whether the function wanted to know

@@ -10,6 +10,7 @@ set or removed, the queries that looked at it, and no others, run again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, TypeVar, overload
 
 from ..data.system_tables import CODECS, EnvironmentVariable
@@ -57,3 +58,15 @@ class Environment:
             row = next(rows, None)
             self._known[name] = row.value if row is not None else None
         return self._known[name]
+
+
+class FixedEnvironment(Environment):
+    """The variables as they were when an action began: it runs for long, on any thread."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    def _find(self, name: str) -> str | None:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of an environment variable is text, not {type(name).__name__}")
+        return self._values.get(name)

@@ -19,7 +19,7 @@ class FunctionMetadata:
     name: str
     """``folder/module:function``."""
     kind: str
-    """``query`` or ``mutation``."""
+    """``query``, ``mutation`` or ``action``."""
     visibility: Visibility
 
 
@@ -78,4 +78,26 @@ class MutationMeta(Meta):
 
         Queries have none: their results are shared by all who ask.
         """
+        return self._about.request_id
+
+
+class ActionMeta:
+    """Of one run of an action."""
+
+    def __init__(self, about: About) -> None:
+        self._about = about
+
+    @property
+    def function(self) -> FunctionMetadata:
+        """The action that is running."""
+        return self._about.function
+
+    @property
+    def deployment(self) -> DeploymentMetadata:
+        """What was deployed when it was started: the code that it runs."""
+        return self._about.deployment
+
+    @property
+    def request_id(self) -> str:
+        """Of the request that caused this run; errors and the server's records name it, too."""
         return self._about.request_id

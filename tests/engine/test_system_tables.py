@@ -39,7 +39,15 @@ def set_variable(bench: Bench, name: str, value: str) -> str:
 
 
 def test_the_numbers_of_system_tables_are_fixed_for_ever() -> None:
-    assert NUMBERS == {"_tables": 1, "_environment_variables": 2, "_migrations": 3, "_pauses": 4, "_transfers": 5}
+    assert NUMBERS == {
+        "_tables": 1,
+        "_environment_variables": 2,
+        "_migrations": 3,
+        "_pauses": 4,
+        "_transfers": 5,
+        "_durable_actions": 6,
+        "_steps": 7,
+    }
     assert all(number < 10_001 for number in CLASSES)
 
 

@@ -1,0 +1,218 @@
+"""What the ctx of one running action does: calls of other functions, each a transaction of its own.
+
+Invariants
+    * A result is handed to the action when what it shows is durable.
+    * Functions are found by their path in the code that is deployed at the time of the call; arguments and
+      results are those that the action's own code declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from math import inf
+from typing import Any, Protocol
+
+from attrs import define, field
+
+from ...log.entry import LSN
+from ...protocol import json
+from ...protocol.errors import InvalidValue
+from ...protocol.results import ActionSuccess, FunctionFailure, MutationSuccess, QueryFailure, QuerySuccess
+from ..application.app import App
+from ..application.endpoint import Endpoint
+from ..authentication.identity import Identity
+from ..data.documents import convert
+from ..data.system_tables import EnvironmentVariable
+from ..determinism.recording import unrecorded
+from ..errors import (
+    ApplicationError,
+    FunctionError,
+    FunctionFailed,
+    FunctionNotFound,
+    LimitReached,
+    ReturnsValidationError,
+    WrongKind,
+)
+from ..execution.beside import Beside
+from ..execution.calls import Call, Request
+from ..execution.executor import Executor
+from ..execution.live_queries import LiveQueries
+from ..execution.lookup import named
+from ..execution.nested_calls import arguments_of
+from ..limits import CALL_DEPTH_MAX
+from ..transactions.meta import About, DeploymentMetadata, FunctionMetadata
+from ..version import ENGINE_VERSION
+from .job import ActionOutcome, Job
+
+
+class Host(Protocol):
+    """What runs actions, as one of them sees it."""
+
+    @property
+    def executor(self) -> Executor: ...
+    @property
+    def live(self) -> LiveQueries[Any]: ...
+    @property
+    def wait_durable(self) -> Callable[[LSN], Awaitable[None]]: ...
+
+    def prepare(self, call: Call, request: Request, caller: Job | None = None) -> Job: ...
+
+    @property
+    def pass_time(self) -> Callable[[float], Awaitable[None]]: ...
+
+    async def nested(self, job: Job, caller: Job) -> ActionOutcome: ...
+
+    def called(self) -> AbstractContextManager[None]: ...
+
+
+class StepTaker(Protocol):
+    """What takes the steps of a durable action."""
+
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        retries: int,
+        backoff: float,
+    ) -> Any: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+@define(eq=False)
+class LocalRun:
+    """The `ActionRun` of an action, on the trio thread."""
+
+    host: Host
+    job: Job
+    variables: Mapping[str, str]
+    steps: StepTaker | None = None
+    """None unless it is a durable action."""
+    about: About = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        endpoint, app = self.job.endpoint, self.app
+        assert endpoint is not None
+        function = FunctionMetadata(endpoint.path, "action", "public" if endpoint.public else "internal")
+        deployment = DeploymentMetadata(app.name, app.code.hex(), ENGINE_VERSION)
+        self.about = About(function, deployment, self.job.id)
+
+    @property
+    def app(self) -> App:
+        """The code that the action runs."""
+        assert self.job.app is not None
+        return self.job.app
+
+    @property
+    def identity(self) -> Identity | None:
+        return self.job.call.identity
+
+    async def call(self, kind: str, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Raises ApplicationError, FunctionFailed; FunctionNotFound, WrongKind, ArgumentValidationError;
+        LimitReached if too many calls are under way."""
+        with unrecorded(), self.host.called():
+            endpoint = self.find(function, kind)
+            call = self.call_of(function, endpoint, args, kwargs)
+            match kind:
+                case "query":
+                    value = await self.query(call)
+                case "mutation":
+                    value = await self.mutation(call)
+                case _:
+                    value = await self.action(call)
+            return self.read(value, endpoint)
+
+    async def query(self, call: Call) -> bytes:
+        result, lsn = self.host.live.once(call)
+        await self.host.wait_durable(lsn)
+        if isinstance(result, QuerySuccess):
+            return result.value
+        raise failure(result)
+
+    async def mutation(self, call: Call, beside: Beside | None = None) -> bytes:
+        done = self.host.executor.mutate(call, self.request(), beside)
+        await self.host.wait_durable(done.lsn)
+        if isinstance(done.outcome, MutationSuccess):
+            return done.outcome.result
+        raise failure(done.outcome)
+
+    async def action(self, call: Call) -> bytes:
+        if len(self.job.chain) >= CALL_DEPTH_MAX:
+            remedy = "Let actions call plain functions that take ctx instead"
+            raise LimitReached("actions that call one another", len(self.job.chain) + 1, CALL_DEPTH_MAX, remedy)
+        job = self.host.prepare(call, self.request(), caller=self.job)
+        outcome = job.outcome if job.outcome is not None else await self.host.nested(job, self.job)
+        if isinstance(outcome, ActionSuccess):
+            return outcome.result
+        raise failure(outcome)
+
+    async def step(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        retries: int,
+        backoff: float,
+    ) -> Any:
+        if self.steps is None:
+            raise FunctionError(f"{self.job.name} takes a step: that needs `@action(durable=True)`")
+        return await self.steps.step(name, function, args, kwargs, retries, backoff)
+
+    async def sleep(self, seconds: float) -> None:
+        if not 0 <= seconds < inf:
+            raise ValueError(f"nobody can sleep for {seconds} seconds")
+        if self.steps is not None:
+            await self.steps.sleep(seconds)
+        else:
+            await self.host.pass_time(seconds)
+
+    def request(self) -> Request:
+        """What entries say that this action causes."""
+        return Request("action", None, 0, self.job.cause_id, self.job.request.parent)
+
+    def find(self, function: object, kind: str) -> Endpoint:
+        """As the action's own code knows it.  Raises FunctionNotFound, WrongKind."""
+        if isinstance(function, str):
+            # Only its name is known: it may have been deployed since.
+            endpoint = named(self.host.executor.app, function)
+        else:
+            endpoint = self.app.endpoint_of(function)
+        if endpoint is None:
+            name = function if isinstance(function, str) else getattr(function, "__name__", repr(function))
+            raise FunctionNotFound(name)
+        if endpoint.kind != kind:
+            raise WrongKind(endpoint.path, kind, endpoint.kind)
+        return endpoint
+
+    def call_of(self, function: object, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        """Raises ArgumentValidationError."""
+        value = arguments_of(endpoint, args, kwargs, named=isinstance(function, str))
+        return Call(endpoint.path, [json.to_json(value)], admin=True, cause="action", identity=self.identity)
+
+    def read(self, value: bytes, endpoint: Endpoint) -> Any:
+        """The result as the declared type; of a function that is named by text, plain values are that, too.
+
+        Raises ReturnsValidationError if the code deployed since gives something else.
+        """
+        try:
+            return convert(json.decode(value), endpoint.returns_hint)
+        except InvalidValue as error:
+            raise ReturnsValidationError(endpoint.path, str(error)) from None
+
+
+def failure(result: QueryFailure | FunctionFailure) -> ApplicationError | FunctionFailed:
+    """What a function has raised, for the one that called it."""
+    if result.data is not None:
+        return ApplicationError(json.decode(result.data))
+    return FunctionFailed(result.message.partition("\n")[2])
+
+
+def variables_of(executor: Executor) -> dict[str, str]:
+    """The environment variables as of the newest commit."""
+    versions = executor.runtime.tables.table(EnvironmentVariable.__table__).versions.values()
+    rows = [version.document for version in versions]
+    return {row.name: row.value for row in rows if isinstance(row, EnvironmentVariable)}

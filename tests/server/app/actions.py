@@ -1,0 +1,66 @@
+"""Actions of each kind, for tests of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import trio
+
+from relive import ActionCtx, ApplicationError, action, internal_action
+
+from .counters import add, get
+
+
+@action
+async def double(ctx: ActionCtx, name: str) -> int:
+    print("doubling", name)
+    return await ctx.run_mutation(add, name, amount=await ctx.run_query(get, name))
+
+
+@action(runtime="asyncio")
+async def double_elsewhere(ctx: ActionCtx, name: str) -> int:
+    await asyncio.sleep(0)
+    print("doubling", name)
+    return await ctx.run_action(double, name)
+
+
+@internal_action
+async def hidden(ctx: ActionCtx) -> str:
+    return "hidden"
+
+
+@action
+async def refuse(ctx: ActionCtx, data: str) -> None:
+    raise ApplicationError(data)
+
+
+@action
+async def wait(ctx: ActionCtx, seconds: float = 3600.0) -> None:
+    await ctx.run_mutation(add, "waiting")
+    await trio.sleep(seconds)
+
+
+@action(runtime="asyncio")
+async def wait_elsewhere(ctx: ActionCtx) -> None:
+    try:
+        await ctx.run_mutation(add, "waiting")
+        await asyncio.sleep(3600)
+    except asyncio.CancelledError:
+        print("cancelled")
+        raise
+
+
+@action(runtime="asyncio")
+async def never_ends(ctx: ActionCtx) -> None:
+    await ctx.run_mutation(add, "waiting")
+    while True:
+        time.sleep(0.01)  # noqa: ASYNC251
+
+
+@action(durable=True)
+async def fill(ctx: ActionCtx, name: str, times: int = 3) -> int:
+    for position in range(times):
+        await ctx.step(add, name, name=f"add {position}")
+    await ctx.sleep(0.05)
+    return await ctx.step(add, name, amount=0)
