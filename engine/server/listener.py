@@ -132,7 +132,7 @@ class Server:
                     shells.cancel_scope.cancel()
                 self.leave_actions()
                 self.database.runtime.stop()
-            handler_limits.cancel_last_resort()
+            self.env.watchdog.rest()
 
     async def run_actions(self) -> None:
         with self.actions_scope:
@@ -144,7 +144,7 @@ class Server:
         if self.database.actions.known:
             # Its code swallows every cancellation, and would keep the process for ever.  What was
             # acknowledged is durable.
-            handler_limits.last_resort(ENDLESS_ACTION_S)
+            self.env.watchdog.feed(ENDLESS_ACTION_S)
 
     def stop(self) -> None:
         """Answer what was asked, then return from `serve`."""
