@@ -18,6 +18,7 @@ from attrs import Factory, define, field
 from ..log.entry import FIRST_LSN, LSN, Kind
 from ..log.errors import DiskFull, SyncFailed
 from ..log.log import Log
+from ..log.sites import Sites
 from ..log.writer import Batch
 from .committer import Committer
 from .errors import WritesRefused
@@ -79,6 +80,10 @@ class Runtime:
         )
 
     @property
+    def sites(self) -> Sites:
+        return self.log.writer.sites
+
+    @property
     def tail(self) -> Tail:
         return self.committer.tail
 
@@ -125,11 +130,15 @@ class Runtime:
         self.requests.apply(committed.entry)
         try:
             self.tables.apply(committed)
+            assert not self.sites.buggify("the tables fail"), "a simulation lets the tables fail"
+            if self.sites.buggify("the tables are rebuilt for nothing"):
+                self.rebuild_tables()
         except Exception as error:
             self.supervisor.follower_failed("tables", error, self.rebuild_tables)
 
     def rebuild_tables(self) -> None:
         """Replay the log from its first entry, then what is still on its way to the disk."""
+        self.sites.probe("tables are rebuilt")
         newest = Newest()
         for entry in self.log.reader.entries(FIRST_LSN):
             if entry.lsn > self.committer.durable:
@@ -137,6 +146,8 @@ class Runtime:
             newest.apply(entry)
         fresh = Tables.empty(self.tables.definition_of)
         newest.fill(fresh, refuse_none)
+        if self.tail.head > self.committer.durable:
+            self.sites.probe("tables are rebuilt with entries on their way to the disk")
         flying = [committed.entry for committed in self.tail.after(self.committer.durable)]
         self.tail.replace(Committed(entry, fresh.replay(entry)) for entry in flying)
         self.tables.become(fresh)
@@ -145,6 +156,7 @@ class Runtime:
     def hold(self, lsn: LSN, item: Held) -> None:
         """Release ``item`` once everything up to ``lsn`` is durable; at once if it is."""
         if self.gate.hold(lsn, item):
+            self.sites.probe("something leaves at once: it is durable")
             item.release()
             item.wake()
 
@@ -166,6 +178,8 @@ class Runtime:
                 self.woken = trio.Event()
                 await self.woken.wait()
                 continue
+            if self.sites.buggify("a batch waits for others"):
+                await trio.lowlevel.checkpoint()
             self.writing = True
             self.committed()
             try:
@@ -189,6 +203,7 @@ class Runtime:
             item.wake()
 
     def not_written(self, problem: str) -> None:
+        self.sites.probe("entries are taken back")
         for effect in self.committer.receive(NotWritten(self.committer.durable, problem)):
             if isinstance(effect, Undo) and effect.committed.entry.kind is Kind.DEPLOY:
                 # Its code reads the tables already, and only a restart brings back the code before.

@@ -56,6 +56,10 @@ class _File:
     disk: bytearray = Factory(bytearray)
     unsynced: list[tuple[int, bytes] | int] = Factory(list)
     """Writes (offset and bytes) and cuts (new length) that the disk need not have."""
+    lied: bool = False
+    """A sync has said that it had done them."""
+    is_doomed: bool = False
+    """Some of them never come to the disk any more: a sync that failed has dropped them."""
 
 
 @define(eq=False)
@@ -68,6 +72,13 @@ class MemoryStorage:
     """So many of the next syncs of a file fail, and their data never reaches the disk."""
     failing_writes: int = 0
     """So many of the next writes fail for a reason other than space."""
+    lying_syncs: int = 0
+    """So many of the next syncs of a file say that they are done, and are not: a later honest one does it."""
+    misread_at: int = 0
+    """The so many-th next read gives what stands some pages further on, or in the file before; 0 is none."""
+    misread_by: int = 1
+    misread: str = ""
+    """The file of which that was done."""
     stops_after: int | None = None
     """After so many more changes the process dies: ``Stopped`` from each one that follows."""
     page_bytes: int = PAGE_BYTES
@@ -89,7 +100,15 @@ class MemoryStorage:
         return len(self._file(name).cache)
 
     def read(self, name: str, offset: int, length: int) -> bytes:
-        return bytes(self._file(name).cache[offset : offset + length])
+        content = self._file(name).cache
+        if self.misread_at:
+            self.misread_at -= 1
+            if self.misread_at == 0:
+                self.misread = name
+                wrong = offset + self.misread_by * self.page_bytes
+                content = content if wrong < len(content) else self._file(self.names()[0]).cache
+                return bytes(content[wrong : wrong + length])
+        return bytes(content[offset : offset + length])
 
     def create(self, name: str) -> None:
         self._begin(Operation("create", name))
@@ -125,10 +144,21 @@ class MemoryStorage:
             self.failing_syncs -= 1
             # As Linux does: the pages stay readable and count as clean, yet are not on the disk.
             file.unsynced.clear()
+            file.is_doomed |= file.lied
             raise OSError(errno.EIO, "input/output error", name)
+        if self.lying_syncs and file.unsynced:
+            self.lying_syncs -= 1
+            file.lied = True
+            return
         for change in file.unsynced:
             self._apply(file.disk, change)
         file.unsynced.clear()
+        file.lied = False
+
+    @property
+    def has_lied(self) -> bool:
+        """Whether something counts as synced that a crash may lose."""
+        return any(file.lied or file.is_doomed for file in self._files.values())
 
     def sync_folder(self) -> None:
         self._begin(Operation("sync_folder"))
@@ -168,6 +198,7 @@ class MemoryStorage:
                     self._survive(survivor, name, change, keep)
                 survivor.unsynced.clear()
                 survivor.cache = bytearray(survivor.disk)
+                survivor.lied = survivor.is_doomed = False
                 after[name] = survivor
         self._files, self._files_on_disk = after, dict(after)
         self._locked, self.stops_after = False, None

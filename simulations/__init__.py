@@ -6,11 +6,15 @@ apps           all of them, loaded
 driver         runs a trio program so that its plan decides everything; it alone knows trio's private names
 schedule       who runs next: policies, and their choices as numbers
 randomness     one stream for each thing that needs some
+sites          the rare choices that the code makes in a simulation
+probes         all that a run can say it reached
 plan           operations, faults, knobs and schedule of a run, as data
 swarm          plans from seeds
 workloads      what clients ask for
 world          what comes in from outside, and what goes wrong there
+damage         what a start makes of a disk that rotted, tried on a copy
 process        one life of a server process, made of the code that ships
+maker          the disk, as the process sees it that makes checkpoints
 operator       whoever deploys and migrates
 follower       a second executor, behind the newest commit
 server_socket  its end of a connection
@@ -25,6 +29,7 @@ fold           the documents that a log makes
 remembered     the requests that a log answers
 keys           the keys of documents, made of the log
 history        the log, laid over the model
+excuses        what each fault excuses
 isolation      whether clients can tell that transactions were not one after another
 checkers       what must be true of every run
 subject        what is simulated: all that campaigns, the minimiser and the reports know

@@ -50,7 +50,30 @@ STALL: Final = "stall"
 """A client reads nothing for ``amount`` ms."""
 CLOCK: Final = "clock"
 """The wall clock jumps by ``amount`` ms, forth or back."""
+SYNC_LIES: Final = "sync_lies"
+"""The next ``amount`` syncs say that they are done, and are not."""
+ROT_LOG: Final = "rot_log"
+"""A bit of a segment rots: tried on a copy of the disk."""
+ROT_CHECKPOINT: Final = "rot_checkpoint"
+MISREAD: Final = "misread"
+"""A read gives what stands elsewhere: tried on a copy of the disk."""
+FOLLOWER: Final = "follower"
+"""The tables fail at the next ``amount`` commits; the supervisor rebuilds them, some times."""
+CHECKPOINT_DIES: Final = "checkpoint_dies"
+"""The process that makes a checkpoint ends at the ``amount``-th change of a file."""
+DUPLICATE: Final = "duplicate"
+"""A client's connection ends, though all that it had sent arrives: it sends it again."""
+DELAY: Final = "delay"
+"""Nothing arrives on a client's connection, either way, for ``amount`` ms."""
 FAULTS: Final = (
+    SYNC_LIES,
+    ROT_LOG,
+    ROT_CHECKPOINT,
+    MISREAD,
+    FOLLOWER,
+    CHECKPOINT_DIES,
+    DUPLICATE,
+    DELAY,
     CRASH,
     CRASH_AT_CHANGE,
     KILL,
@@ -102,6 +125,10 @@ class Knobs:
     segment_bytes: int = 64 * 2**20
     follower_lag: int = 0
     """How many entries behind the newest commit mutations may run, on a second executor; 0 without one."""
+    checkpoint_ms: int = 0
+    """How often a checkpoint is made, if there is something to make it of; 0 is never."""
+    buggify: bool = False
+    """Whether the code makes rare choices now and then."""
     full_stack: bool = False
     """Whether clients speak to the server's own listener in bytes, instead of in messages."""
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import trio
 from attrs import Factory, define, evolve, field
 
+from ..actors.checkpoints import fold
 from ..actors.errors import CommitterFailed
 from ..engine.admin_key import AdminKey
 from ..engine.application.app import App
@@ -21,14 +22,16 @@ from ..engine.database import Database
 from ..engine.env import Env
 from ..engine.server.connection import Connection
 from ..engine.server.listener import Server
+from ..log.checkpoint import checkpoint_names
 from ..log.entry import LSN, Entry
-from ..log.errors import DiskFull, SyncFailed
+from ..log.errors import CheckpointFailed, DiskFull, SyncFailed
 from ..log.memory import MemoryStorage, Stopped
 from ..log.recovery import recover
 from ..log.writer import Batch
 from ..protocol.client_version import UNKNOWN_VERSION, ClientVersion
 from .fold import Fold
 from .follower import behind
+from .maker import Maker, MakerDied
 from .network import Link
 from .operator import Operator
 from .remembered import Remembered
@@ -79,6 +82,11 @@ class Process:
     follower_random: Random = field(repr=False)
     operator: Operator
     is_full_stack: bool = False
+    checkpoint_ms: int = 0
+    failures: int = 0
+    """How often its tables were made to fail."""
+    maker_dies: list[int] = Factory(list[int])
+    """At which change of a file the next makers of checkpoints end."""
     door: Door = Factory(Door)
     links: list[Link] = Factory(list[Link])
     scope: trio.CancelScope = Factory(trio.CancelScope)
@@ -104,8 +112,8 @@ class Process:
             how = f"{FAILED}: {first_of(failures)!r}"
         finally:
             self.is_open = False
-            if self.server is not None and self.server.database.runtime.supervisor.rebuilds:
-                # It goes on, but nothing in a simulation is a reason to.
+            if self.server is not None and self.rebuilds > self.failures:
+                # It goes on, but nothing that was done to it is a reason.
                 self.trace.add(Unlike(self.number, f"{list(self.server.database.runtime.supervisor.rebuilds)} failed"))
             for link in self.links:
                 link.cut()
@@ -121,7 +129,7 @@ class Process:
     async def serve(self) -> None:
         await trio.lowlevel.checkpoint()
         env = evolve(self.env, log_thread=lambda: self.write, listen=self.door.listen)
-        database = Database.open(self.storage, self.app, env, SECRET)
+        database = Database.open(self.storage, self.app, env, SECRET, on_bad_checkpoint=self.bad_checkpoint)
         database.log.writer.segment_bytes_max = self.segment_bytes
         self.compare(database)
         server = self.server = SimulatedServer(database, ADMIN_KEY, "simulation")
@@ -136,6 +144,7 @@ class Process:
     async def serve_bytes(self, server: Server) -> None:
         async with trio.open_nursery() as beside:
             beside.start_soon(self.operate, server)
+            beside.start_soon(self.make_checkpoints)
             await server.serve(HOST, PORT, self.ready)
             beside.cancel_scope.cancel()
 
@@ -152,6 +161,7 @@ class Process:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.run)
             async with trio.open_nursery() as shells:
+                shells.start_soon(self.make_checkpoints)
                 shells.start_soon(server.syncer.run)
                 await database.runtime.wait_durable(database.runtime.tail.head)
                 shells.start_soon(server.migrator.run)
@@ -161,30 +171,55 @@ class Process:
                 shells.cancel_scope.cancel()
             database.runtime.stop()
 
+    @property
+    def rebuilds(self) -> int:
+        """How often the supervisor had a follower rebuilt."""
+        return sum(self.server.database.runtime.supervisor.rebuilds.values()) if self.server is not None else 0
+
+    def bad_checkpoint(self, file: str, problem: str) -> None:
+        self.trace.add(Unlike(self.number, f"checkpoint {file} is not used: {problem}"))
+
+    async def make_checkpoints(self) -> None:
+        """As another process does it in production: it may end at any change of a file."""
+        while self.checkpoint_ms:
+            await trio.sleep(self.checkpoint_ms / 1000)
+            maker = Maker(self.storage, self.maker_dies.pop() if self.maker_dies else None)
+            try:
+                made = fold(maker, self.bad_checkpoint)
+            except MakerDied:
+                self.trace.probe("a process that makes a checkpoint dies")
+            except (CheckpointFailed, OSError):
+                self.trace.probe("no checkpoint could be made")
+            else:
+                if made is not None:
+                    self.trace.probe("a checkpoint is made")
+
     def compare(self, database: Database) -> None:
         """Recovery must have built what the log says."""
         log, tables = database.log, database.runtime.tables
-        fold, remembered = Fold(), Remembered()
+        told, remembered = Fold(), Remembered()
 
         def apply(entry: Entry) -> None:
-            fold.apply(entry)
+            told.apply(entry)
             remembered.apply(entry)
 
         recover(self.storage, apply)
-        self.trace.add(Started(self.number, fold.lsn, log.torn is not None))
+        self.trace.add(Started(self.number, told.lsn, log.torn is not None))
+        if checkpoint_names(self.storage):
+            self.trace.probe("a process starts from a checkpoint")
         if log.torn is not None:
             self.trace.probe("recovery cut a torn end")
-        if self.number > 1 and fold.lsn > 1:
+        if self.number > 1 and told.lsn > 1:
             self.trace.probe("a process recovered entries")
         built = {
-            name: {id: version.lsn for id, version in table.versions.items() if version.lsn <= fold.lsn}
+            name: {id: version.lsn for id, version in table.versions.items() if version.lsn <= told.lsn}
             for name, table in tables.by_name.items()
         }
-        for name in sorted(built.keys() | fold.documents.keys()):
-            if built.get(name, {}) != fold.versions(name):
-                self.trace.add(Unlike(self.number, f"table {name}: {built.get(name)}, not {fold.versions(name)}"))
+        for name in sorted(built.keys() | told.documents.keys()):
+            if built.get(name, {}) != told.versions(name):
+                self.trace.add(Unlike(self.number, f"table {name}: {built.get(name)}, not {told.versions(name)}"))
         requests = {
-            session: {request: lsn for request, lsn in each.committed.items() if lsn <= fold.lsn}
+            session: {request: lsn for request, lsn in each.committed.items() if lsn <= told.lsn}
             for session, each in database.runtime.requests.sessions.items()
         }
         if requests != remembered.requests:
@@ -195,7 +230,7 @@ class Process:
         """In place, at a moment between two waits."""
         await trio.sleep(self.sync_s())
         lsn = write(batch)
-        self.trace.add(Wrote(self.number, lsn))
+        self.trace.add(Wrote(self.number, lsn, not self.storage.has_lied))
         if len(batch) > 1:
             self.trace.probe("several commits in one batch")
         await trio.sleep(self.sync_s())

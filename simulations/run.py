@@ -63,7 +63,11 @@ def run(plan: Plan) -> Run:
     entries: list[Entry] = []
     damage = ""
     try:
-        recover(world.storage, entries.append)
+        if world.ledger is not None:
+            entries = world.ledger
+        else:
+            recover(world.storage, entries.append)
     except Damaged as error:
         damage = str(error)
-    return Run(plan, world.trace, tuple(entries), damage, tuple(schedule.choices), world.storage)
+    left = world.storage if world.ledger is None else None
+    return Run(plan, world.trace, tuple(entries), damage, tuple(schedule.choices), left)

@@ -18,6 +18,7 @@ from attrs import frozen
 
 from .checkers.verdict import Verdict, judge
 from .plan import FAULTS, Plan
+from .probes import COMMON
 from .run import run, simulated_app
 from .swarm import generate
 
@@ -45,23 +46,7 @@ class Subject:
 Maker = Callable[[], Subject]
 """A function at the top of a module: worker processes call it, each once."""
 
-PROBES: Final = (
-    *(f"fault {kind}" for kind in FAULTS),
-    "a process recovered entries",
-    "a server waits for a slow client",
-    "recovery cut a torn end",
-    "requests arrive after their connection was cut",
-    "several commits in one batch",
-    "a commit from an old snapshot was let through",
-    "a mutation ran again after a conflict",
-    "the leader ran a mutation that always met conflicts",
-    "a page after another is watched",
-    "a page is split",
-    "a version was deployed",
-    "a deploy read documents again",
-    "a migration was done",
-    "a checkpoint and the tail were compared with the log",
-)
+PROBES: Final = COMMON
 
 
 def attempt(plan: Plan) -> Verdict:

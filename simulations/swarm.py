@@ -10,13 +10,16 @@ from collections.abc import Iterable
 from random import Random
 
 from .plan import (
+    CHECKPOINT_DIES,
     CLOCK,
     CRASH,
     CRASH_AT_CHANGE,
     CUT,
+    DELAY,
     DEPLOY,
     DISK_FULL,
     FAULTS,
+    FOLLOWER,
     HALF_OPEN,
     MIGRATE,
     MORE,
@@ -24,6 +27,7 @@ from .plan import (
     SPLIT,
     STALL,
     SUBSCRIBE,
+    SYNC_LIES,
     UNSUBSCRIBE,
     Fault,
     Knobs,
@@ -46,6 +50,7 @@ DEPLOY_LIKELY = 0.6
 VERSIONED = "items"
 """The workload that tells versions of the app apart."""
 FULL_STACK_LIKELY = 0.25
+BUGGIFY_LIKELY = 0.8
 PAGED = "pages"
 """The workload whose clients ask for more."""
 
@@ -91,6 +96,8 @@ def draw_knobs(random: Random) -> Knobs:
         segment_bytes=odd(plain.segment_bytes, 2_048, 8_192),
         follower_lag=odd(plain.follower_lag, 1, 3, 10),
         full_stack=random.random() < FULL_STACK_LIKELY,
+        checkpoint_ms=random.choice((0, 0, 10, 40)),
+        buggify=random.random() < BUGGIFY_LIKELY,
     )
 
 
@@ -141,5 +148,9 @@ def draw_fault(random: Random, enabled: list[str], clients: int, chaos_ms: int) 
         STALL: int(chance * 200),
         CLOCK: int((chance - 0.5) * 200_000),
         CUT: 0,
+        SYNC_LIES: 1 + int(chance * 4),
+        FOLLOWER: 1 + int(chance * 5),
+        CHECKPOINT_DIES: int(chance * 6),
+        DELAY: int(chance * 150),
     }
     return Fault(at_ms, kind, target, amounts.get(kind, 0))

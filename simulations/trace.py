@@ -128,6 +128,18 @@ class Wrote:
 
     process: int
     lsn: int
+    honest: bool = True
+    """False if the disk lied when it said so, now or before."""
+
+
+@frozen
+class Forgotten:
+    """After a disk that lied, entries that it had confirmed are gone; the run ends here."""
+
+    lsn: int
+    """The last one that is left, or with which a start that refuses the log ends."""
+    refused: bool
+    """Whether a start notices."""
 
 
 @frozen
@@ -170,6 +182,7 @@ Event = (
     | Unlike
     | Wrote
     | Ended
+    | Forgotten
     | Faulted
     | Phase
     | Stuck

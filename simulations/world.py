@@ -18,21 +18,33 @@ from attrs import Factory, define, field
 
 from ..engine.application.app import App
 from ..engine.env import Env, Watchdog
+from ..log.entry import Entry
+from ..log.errors import Damaged
 from ..log.memory import MemoryStorage, keep_everything
+from ..log.recovery import recover
 from ..protocol.client_session import ClientSession
 from .client import Client, session_id
+from .damage import misread, rot
 from .driver import NANOSECONDS, Clock
 from .network import Link, Pipe
 from .operator import Operator
 from .plan import (
+    CHECKPOINT_DIES,
     CLOCK,
     CRASH,
     CRASH_AT_CHANGE,
     CUT,
+    DELAY,
     DISK_FULL,
+    DUPLICATE,
+    FOLLOWER,
     HALF_OPEN,
     KILL,
+    MISREAD,
+    ROT_CHECKPOINT,
+    ROT_LOG,
     SYNC_FAILS,
+    SYNC_LIES,
     WRITE_FAILS,
     Fault,
     Operation,
@@ -40,7 +52,8 @@ from .plan import (
 )
 from .process import CRASHED, DISK, FAILED, KILLED, STOPPED, Process
 from .randomness import stream
-from .trace import Ended, Faulted, Objected, Phase, Stuck, Trace
+from .sites import TABLES_FAIL, Chance
+from .trace import Ended, Faulted, Forgotten, Objected, Phase, Stuck, Trace, Unlike, Wrote
 from .wire import websocket_link, write_now
 
 EPOCH_NS: Final = 1_800_000_000 * NANOSECONDS
@@ -66,6 +79,11 @@ class World:
     syncs: Random = field(init=False, repr=False)
     crashes: Random = field(init=False, repr=False)
     follower_random: Random = field(init=False, repr=False)
+    damages: Random = field(init=False, repr=False)
+    chance: Chance = field(init=False)
+    ledger: list[Entry] | None = None
+    """What the log held before a disk that had lied forgot some of it; the run is over then."""
+    nursery: trio.Nursery | None = field(default=None, repr=False)
     operator: Operator = field(init=False)
     process: Process | None = None
     processes: int = 0
@@ -83,14 +101,16 @@ class World:
         seed = self.plan.seed
         self.trace = Trace(self.clock)
         self.storage = MemoryStorage(page_bytes=self.plan.knobs.page_bytes)
+        self.chance = Chance(seed, self.plan.knobs.buggify, self.trace.probe)
         self.operator = Operator(self.app, self.trace.probe)
-        self.follower_random = stream(seed, "follower")
+        self.follower_random, self.damages = stream(seed, "follower"), stream(seed, "damages")
         self.env = Env(
             self.wall_clock_ns,
             stream(seed, "entropy").randbytes,
             self.monotonic_ns,
             write_now=write_now,
             watchdog=Watchdog(lambda seconds: None, lambda: None),
+            sites=self.chance.sites,
         )
         self.latencies, self.syncs, self.crashes = (stream(seed, name) for name in ("latencies", "syncs", "crashes"))
 
@@ -128,6 +148,7 @@ class World:
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
+            self.nursery = nursery
             nursery.start_soon(self.keep_serving)
             self.trace.add(Phase("warm-up"))
             for number, operations in enumerate(self.plan.clients):
@@ -192,6 +213,7 @@ class World:
         failures = 0
         while not self.is_stopping:
             self.processes += 1
+            self.chance.forced.clear()
             knobs = self.plan.knobs
             self.process = process = Process(
                 self.processes,
@@ -205,6 +227,7 @@ class World:
                 self.follower_random,
                 self.operator,
                 knobs.full_stack,
+                knobs.checkpoint_ms,
             )
             how = await process.run()
             if how == CRASHED and process.how != CRASHED:
@@ -224,6 +247,8 @@ class World:
     # Faults.
 
     async def inflict(self, fault: Fault) -> None:
+        if self.ledger is not None:
+            return  # The run is over.
         self.trace.add(Faulted(fault.kind, fault.target, fault.amount))
         self.trace.probe(f"fault {fault.kind}")
         match fault.kind:
@@ -237,11 +262,38 @@ class World:
                 self.storage.failing_writes += 1
             case _ if fault.kind == DISK_FULL:
                 await self.fill_disk(fault.amount)
+            case _ if fault.kind == SYNC_LIES:
+                self.storage.lying_syncs += fault.amount
+            case _ if fault.kind == FOLLOWER:
+                self.fail_tables(fault.amount)
+            case _ if fault.kind == CHECKPOINT_DIES:
+                if self.process is not None:
+                    self.process.maker_dies.append(fault.amount)
+            case _ if fault.kind in (ROT_LOG, ROT_CHECKPOINT, MISREAD):
+                self.damage(fault)
             case _ if fault.kind == CLOCK:
                 self.skew_ns += fault.amount * 1_000_000
                 self.skew_ns_max = max(self.skew_ns_max, self.skew_ns)
             case _:
                 self.disturb(fault)
+
+    def fail_tables(self, times: int) -> None:
+        process = self.process
+        if process is not None and process.server is not None:
+            self.chance.forced[TABLES_FAIL] = times
+            process.failures += times
+
+    def damage(self, fault: Fault) -> None:
+        """What would a start make of it?  On a copy."""
+        number = self.process.number if self.process is not None else self.processes
+        if fault.kind == MISREAD:
+            outcome, problem = misread(self.storage, self.damages)
+        else:
+            outcome, problem = rot(self.storage, self.damages, in_checkpoint=fault.kind == ROT_CHECKPOINT)
+        if outcome:
+            self.trace.probe(outcome)
+        if problem:
+            self.trace.add(Unlike(number, problem))
 
     def stop_process(self, fault: Fault) -> None:
         process = self.process
@@ -255,9 +307,35 @@ class World:
     def crash(self, survivors: int) -> None:
         """The machine stops, and some of what was not synced is left."""
         before = self.storage
+        held: list[Entry] | None = None
+        if before.has_lied:
+            held = []
+            recover(before.copy(), held.append)
         before.crash(lambda name, page: self.crashes.random() * 100 < survivors)
         # What the dead process still does, it does to a disk that nobody has any more.
         self.storage = deepcopy(before)
+        if held is not None:
+            self.count_losses(held)
+
+    def count_losses(self, held: list[Entry]) -> None:
+        """The disk had lied: what it had confirmed may be gone, from some entry on.  If so, the run ends here."""
+        left: list[Entry] = []
+        refused = False
+        try:
+            recover(self.storage.copy(), left.append)
+        except Damaged:
+            refused = True
+        confirmed = max((event.lsn for _, event in self.trace.events if isinstance(event, Wrote)), default=0)
+        if not refused and len(left) >= confirmed:
+            self.trace.probe("a disk lied, and nothing was lost")
+            return
+        self.trace.probe("a disk lied, and a start refuses" if refused else "a disk lied, and entries are gone")
+        if held[: len(left)] != left:
+            self.trace.add(Unlike(self.processes, "what is left after a disk lied is not the beginning of the log"))
+        self.trace.add(Forgotten(len(left), refused))
+        self.ledger, self.has_given_up = held, True
+        assert self.nursery is not None
+        self.nursery.cancel_scope.cancel()
 
     def leave(self, process: Process) -> None:
         """The process is gone, the machine goes on: what was not synced is still in the page cache."""
@@ -282,12 +360,18 @@ class World:
             if link.to_server.under_way:
                 self.trace.probe("requests arrive after their connection was cut")
             link.half_open(until)
+        elif fault.kind == DUPLICATE:
+            link.half_open(self.clock.seconds)
         else:
             link.to_client.stall(until)
+            if fault.kind == DELAY:
+                link.to_server.stall(until)
 
     def heal(self) -> None:
         self.trace.add(Phase("healed"))
         # Whoever has seen a time that no entry kept is served again once the clock is past it.
         self.skew_ns = self.skew_ns_max
+        self.chance.calm()
         storage = self.storage
+        storage.lying_syncs = 0
         storage.space, storage.failing_syncs, storage.failing_writes, storage.stops_after = None, 0, 0, None

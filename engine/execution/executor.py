@@ -138,9 +138,11 @@ class Executor:
         if request.session is not None:
             lsn = runtime.requests.find(request.session, request.request)
             if lsn is not None:
+                self.env.probe("a request is answered by its entry")
                 return self.recorded(lsn, hidden)
             kept = runtime.requests.answer(request.session, request.request)
             if kept is not None:
+                self.env.probe("a request that wrote nothing is answered as before")
                 assert isinstance(kept, Outcome)
                 return without_lines(kept) if hidden else kept
         id = request.id or self.id_of(request)

@@ -74,9 +74,12 @@ class Outgoing:
 
     def drop(self, problem: str) -> None:
         # The client never hears of it; when it comes back it asks again.
+        self.connection.database.env.probe("what was not written is never said")
         self.connection.held -= 1
         self.connection.unsent_bytes -= self.size
         self.connection.fail(Refused(ErrorClass.OVERLOADED, "DiskFull", problem))
+        # It may be ending already, and wait for just this.
+        self.connection.wake()
 
 
 @frozen
@@ -129,6 +132,8 @@ class Connection:
         """Act on one message.  Raises ProtocolError or Refused: the connection must end."""
         assert self.unsettled is None, "a token is settled before the next message is looked at"
         self.check_expiry(now_ms / 1_000)
+        if self.database.env.buggify("a client is sent away"):
+            raise Refused(ErrorClass.OVERLOADED, "Busy", "a simulation sends the client away")
         for request in self.session.receive(decode_client(text), now_ms):
             self.act(request)
         self.follow_up()
@@ -197,6 +202,7 @@ class Connection:
         tail = self.database.runtime.tail
         if max_observed is None or max_observed <= tail.head_ts:
             return
+        self.database.env.probe("a client has seen a later time than the log has")
         # Of a write that the disk refused, or of another log that was here before.  Only now, not at the
         # start: if the clock is set back later, nobody was told a time that no entry has.
         tail.skip_to(Timestamp(self.database.env.clock_ns()))
@@ -292,7 +298,8 @@ class Connection:
         self.flush()
 
     def move_to_head(self) -> None:
-        if self.failure is not None or self.transitions_queued >= TRANSITIONS_QUEUED_MAX:
+        if self.failure is not None or self.transitions_queued >= self.transitions_max():
+            self.database.env.probe("a client has no room for a transition")
             return  # `written` schedules it again.
         results = {query_id: self.result(query_id) for query_id in self.stale}
         self.stale.clear()
@@ -305,6 +312,9 @@ class Connection:
         self.transitions_queued += 1
         self.pending_transitions += 1
         self.send(tail.head, *transition_texts(encode_server(transition), self.session.client))
+
+    def transitions_max(self) -> int:
+        return 1 if self.database.env.buggify("one transition at a time") else TRANSITIONS_QUEUED_MAX
 
     def send(self, lsn: LSN, *texts: bytes) -> None:
         """Say this with the next `flush`; it reflects the log up to ``lsn``."""

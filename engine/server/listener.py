@@ -212,9 +212,11 @@ class Server:
         if headers.get(b"upgrade", b"").lower() == b"websocket":
             await self.serve_socket(stream, request.target.decode("ascii", "replace"), headers)
         else:
+            self.env.probe("an HTTP request is served")
             await TCPServer(app, config, context, {}, cast(Any, stream))
 
     async def serve_socket(self, stream: SharedStream, target: str, headers: dict[bytes, bytes]) -> None:
+        self.env.probe("a websocket is asked for")
         match = SYNC_PATH.fullmatch(target)
         if match is None:
             await refuse(stream, 404, "NotFound", "websockets are served at /api/sync")

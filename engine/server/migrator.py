@@ -38,6 +38,8 @@ class Migrator:
             self.woken = trio.Event()
             names = migrations.running()
             for name in names:
+                if self.database.env.buggify("a migration waits for its turn"):
+                    await trio.lowlevel.checkpoint()
                 await self.step(name)
                 await trio.lowlevel.checkpoint()
             if not names:

@@ -64,7 +64,8 @@ class Socket:
         return self.connection.database.env
 
     def wake(self) -> None:
-        if not (self.idle and self.connection.failure is None and not self.draining and self.write_now()):
+        rare = self.env.buggify("the writer is woken for nothing")
+        if rare or not (self.idle and self.connection.failure is None and not self.draining and self.write_now()):
             self.idle = False
             self.woken.set()
 
@@ -75,6 +76,7 @@ class Socket:
         if not pieces:
             return True
         if not self.stream.send_now(b"".join(pieces)):
+            self.env.probe("a socket does not take all at once")
             self.unsent_transitions = transitions
             return False
         if transitions:
@@ -180,6 +182,7 @@ class Socket:
             silence = f"nothing was heard for {CLIENT_SILENCE_S_MAX} s"
             self.connection.fail(Refused(ErrorClass.CLIENT_DISCONNECT, "ClientSilent", silence))
         elif now - self.pinged_ns >= WEBSOCKET_PING_S * 1_000_000_000:
+            self.env.probe("a websocket is pinged")
             self.pinged_ns, self.websocket_ping_owed = now, True
             self.wake()
         try:

@@ -14,6 +14,8 @@ from attrs import Factory, define
 from ..env import Env
 
 SEND_BYTES = 256 * 1024
+SMALL_BYTES = 7
+"""Read at once where a simulation wants little to be read."""
 SEND_S_MAX = 120.0
 """How long a peer may leave so many bytes unread."""
 
@@ -40,6 +42,8 @@ class SharedStream(trio.abc.HalfCloseableStream):
             data, self.head = self.head[:count], self.head[count:]
             await trio.lowlevel.checkpoint()
             return data
+        if self.env.buggify("a small read"):
+            max_bytes = SMALL_BYTES
         received = bytes(await self.stream.receive_some(max_bytes))
         self.heard_ns = self.env.monotonic_ns()
         return received
@@ -53,7 +57,8 @@ class SharedStream(trio.abc.HalfCloseableStream):
         sent = 0
         if not self.turn.locked() and not self.rest:
             with suppress(OSError):
-                sent = self.env.write_now(self.stream, data)
+                part = data[: len(data) // 2] if self.env.buggify("a small write") else data
+                sent = self.env.write_now(self.stream, part)
         self.rest += data[sent:]
         return not self.rest
 

@@ -46,6 +46,9 @@ class Syncer:
     def rewind(self) -> None:
         """The code, or history itself, is another: nothing that was evaluated counts."""
         self.database.executor.executions.take_back(self.database.runtime.tail.head, TAKEN_BACK)
+        self.start_over()
+
+    def start_over(self) -> None:
         for watcher in self.live.restart():
             self.mark_stale(watcher)
 
@@ -55,9 +58,12 @@ class Syncer:
         self.schedule(connection)
 
     async def run(self) -> None:
+        env = self.database.env
         slice_end = self.monotonic_ns() + SLICE_NS
         while True:
             self.live.catch_up()
+            if self.waiting and env.buggify("live queries start over"):
+                self.start_over()
             if not self.waiting:
                 self.woken = trio.Event()
                 await self.woken.wait()
@@ -66,6 +72,6 @@ class Syncer:
             connection = self.waiting.popleft()
             connection.scheduled = False
             connection.advance()
-            if self.monotonic_ns() > slice_end:
+            if self.monotonic_ns() > slice_end or env.buggify("transitions wait for their turn"):
                 await trio.lowlevel.checkpoint()
                 slice_end = self.monotonic_ns() + SLICE_NS

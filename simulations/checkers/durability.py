@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...protocol import json
+from ..excuses import may_be_refused, may_have_come_late, may_have_run_again
 from ..history import History
 from ..model.rows import Refusal
-from ..plan import DISK_FULL, HALF_OPEN
 from ..trace import Answered, Asked
 from .violation import Violation
 
@@ -34,8 +34,10 @@ def check_success(history: History, position: int, answer: Answered, asked: Aske
     entry = history.entry_of(answer.client, answer.request)
     if entry is None or entry.ts != answer.ts:
         if wrote_nothing(history, answer.ts, answer, asked):
-            # Not recorded, so when it is sent again after its answer, it is run again, and may then write.
             if entry is not None:
+                if not may_have_run_again(history, position, entry.lsn):
+                    problem = f"{who} wrote nothing and was answered; entry {entry.lsn} is it again"
+                    yield Violation(NAME, "what wrote nothing is answered as before", problem, position)
                 history.run.trace.probe("a mutation that had written nothing was sent again and wrote")
             return
         log = f"entry {entry.lsn} says {entry.ts}" if entry is not None else "the log does not have it"
@@ -63,12 +65,10 @@ def wrote_nothing(history: History, ts: int, answer: Answered, asked: Asked) -> 
 def check_failure(history: History, position: int, answer: Answered, asked: Asked, at: int) -> Iterator[Violation]:
     who = f"request {answer.request} of client {answer.client}, {asked.path}"
     entry = history.entry_of(answer.client, answer.request)
-    kinds = history.run.plan.fault_kinds()
-    if entry is not None and HALF_OPEN not in kinds:
-        # A failure is not recorded, so a copy of the request that comes late may succeed.
+    if entry is not None and not may_have_come_late(history, answer.client, at, entry.lsn):
         yield Violation(NAME, "what failed is not in the log", f"{who}: entry {entry.lsn}", position)
     if not answer.is_application_error:
-        if DISK_FULL not in kinds:
+        if not may_be_refused(history, position):
             problem = f"{who}: {answer.result.decode()}"
             yield Violation(NAME, "functions fail only as they are written to", problem, position)
         return

@@ -14,6 +14,7 @@ from ..trace import (
     Ended,
     Event,
     Faulted,
+    Forgotten,
     Lost,
     Objected,
     Opened,
@@ -85,8 +86,10 @@ def words_of_machines(event: Event) -> str:
             return f"PROBLEM {problem}"
         case Started(process, lsn, torn):
             return f"process {process} starts with {lsn} entries{', a torn end cut off' if torn else ''}"
-        case Wrote(_, lsn):
+        case Wrote(_, lsn, _):
             return f"durable: {lsn}"
+        case Forgotten(lsn, refused):
+            return f"the disk had lied: entries after {lsn} are gone{', and a start refuses' if refused else ''}"
         case Ended(process, how):
             return f"process {process} {how}"
         case Faulted(kind, target, amount):

@@ -1,0 +1,92 @@
+"""What each fault excuses, and nothing else does: the table of allowed outcomes, one function for each.
+
+    crash, kill, torn write   acknowledged is durable, the rest may be there or not, each once
+    sync or write fails       the process ends
+    disk full                 no answer, or a refusal; or the process ends, if a deploy was served already
+    a sync that lies          what it lied about may be gone from some entry on, once a crash follows; or a start
+                              refuses the log (`World.count_losses`)
+    rot, misread              refused with the place; the same state; without a last batch that nothing proves
+                              (`damage.judge`)
+    the tables fail           rebuilt, unseen; the process ends at the fourth time
+    a copy that comes late    what failed may succeed, what wrote nothing is answered as before, until a restart
+
+Invariant: an excuse looks at what was done to this process, this client and this request, never at what the plan
+holds somewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..actors.supervisor import REBUILDS_MAX
+from .history import History
+from .plan import DISK_FULL, DUPLICATE, FOLLOWER, HALF_OPEN, SYNC_FAILS, WRITE_FAILS
+from .process import CRASHED, DISK, FAILED, KILLED, STOPPED
+from .trace import Ended, Event, Faulted, Started, Wrote
+
+FAULTS_OF_THE_DISK = frozenset({SYNC_FAILS, WRITE_FAILS, DISK_FULL})
+
+
+def events_between(history: History, first: int, last: int) -> Iterator[Event]:
+    return (event for _, event in history.events[first:last])
+
+
+def faults_before(history: History, position: int, kinds: frozenset[str]) -> list[Faulted]:
+    return [
+        event for event in events_between(history, 0, position) if isinstance(event, Faulted) and event.kind in kinds
+    ]
+
+
+def started_at(history: History, position: int) -> int:
+    """Where the process began that runs at a position."""
+    before = range(position, -1, -1)
+    return next((at for at in before if isinstance(history.events[at][1], Started)), 0)
+
+
+def may_end(history: History, position: int, how: str) -> bool:
+    """Whether a process may end this way there."""
+    if how in (KILLED, STOPPED, CRASHED):
+        return True  # Nothing but a fault, or the end of a run, makes it so.
+    if how.startswith(DISK):
+        ends = sum(
+            isinstance(event, Ended) and event.how.startswith(DISK) for event in events_between(history, 0, position)
+        )
+        # A disk that is full ends many; one that fails once, one process at most.
+        failing = faults_before(history, position, FAULTS_OF_THE_DISK)
+        return any(fault.kind == DISK_FULL for fault in failing) or ends < len(failing)
+    if how.startswith(FAILED) and f"tables failed {REBUILDS_MAX + 1} times" in how:
+        since = events_between(history, started_at(history, position), position)
+        times = sum(event.amount for event in since if isinstance(event, Faulted) and event.kind == FOLLOWER)
+        return times > REBUILDS_MAX
+    return False
+
+
+def may_be_refused(history: History, answered: int) -> bool:
+    """Whether a request may be answered that the disk takes nothing: it has been full."""
+    return bool(faults_before(history, answered, frozenset({DISK_FULL})))
+
+
+def written_at(history: History, lsn: int) -> int:
+    """Where an entry became durable; the end if that was never said."""
+    for position, (_, event) in enumerate(history.events):
+        if isinstance(event, Wrote | Started) and event.lsn >= lsn:
+            return position
+    return len(history.events)
+
+
+def may_have_run_again(history: History, answered: int, lsn: int) -> bool:
+    """Whether a request that wrote nothing may be entry ``lsn``, though it was answered before.
+
+    Its answer is kept in memory: until the process ends, or until entries are taken back from a full disk.
+    """
+    since = list(events_between(history, answered, written_at(history, lsn) + 1))
+    ended = any(isinstance(event, Ended | Started) for event in since)
+    return ended or bool(faults_before(history, answered + len(since), frozenset({DISK_FULL})))
+
+
+def may_have_come_late(history: History, client: int, asked: int, lsn: int) -> bool:
+    """Whether a copy of a request that failed may have come after it was answered: failures are not recorded."""
+    return any(
+        isinstance(event, Faulted) and event.kind in (HALF_OPEN, DUPLICATE) and event.target == client
+        for event in events_between(history, asked, written_at(history, lsn) + 1)
+    )
