@@ -17,13 +17,75 @@ LAYERS = ("protocol", "log", "actors", "engine")
 FILES = {path.relative_to(CHECKOUT).as_posix(): path for layer in LAYERS for path in (CHECKOUT / layer).rglob("*.py")}
 
 MODULES = frozenset(
-    ["_thread", "asyncio", "concurrent", "ctypes", "faulthandler", "fcntl", "httpx", "multiprocessing", "os", "queue", "random", "resource", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request", "watchfiles"]
+    {
+        "_thread",
+        "asyncio",
+        "concurrent",
+        "ctypes",
+        "faulthandler",
+        "fcntl",
+        "httpx",
+        "multiprocessing",
+        "os",
+        "queue",
+        "random",
+        "resource",
+        "secrets",
+        "select",
+        "shutil",
+        "signal",
+        "socket",
+        "sqlite3",
+        "ssl",
+        "subprocess",
+        "tempfile",
+        "threading",
+        "time",
+        "urllib.request",
+        "watchfiles",
+    }
 )
 """Whoever imports one of these may do what a simulation does not decide."""
 CALLS = frozenset(
-    ["datetime.now", "datetime.utcnow", "datetime.today", "date.today", "dt.datetime.now", "uuid.uuid1", "uuid.uuid4", "trio.open_tcp_listeners", "trio.open_tcp_stream", "trio.serve_tcp", "trio.open_file", "trio.run_process", "trio.run", "trio.to_thread.run_sync", "trio.from_thread.run", "trio.lowlevel.open_process", "real_clock_ns", "real_monotonic_ns", "real_perf_counter_ns", "real_thread_time_ns", "real_entropy", "real_write", "open"]
+    {
+        "datetime.now",
+        "datetime.utcnow",
+        "datetime.today",
+        "date.today",
+        "dt.datetime.now",
+        "uuid.uuid1",
+        "uuid.uuid4",
+        "trio.open_tcp_listeners",
+        "trio.open_tcp_stream",
+        "trio.serve_tcp",
+        "trio.open_file",
+        "trio.run_process",
+        "trio.run",
+        "trio.to_thread.run_sync",
+        "trio.from_thread.run",
+        "trio.lowlevel.open_process",
+        "real_clock_ns",
+        "real_monotonic_ns",
+        "real_perf_counter_ns",
+        "real_thread_time_ns",
+        "real_entropy",
+        "real_write",
+        "open",
+    }
 )
-READS = frozenset(["read_bytes", "read_text", "write_bytes", "write_text", "mkdir", "unlink", "iterdir", "rglob", "glob"])
+READS = frozenset(
+    {
+        "read_bytes",
+        "read_text",
+        "write_bytes",
+        "write_text",
+        "mkdir",
+        "unlink",
+        "iterdir",
+        "rglob",
+        "glob",
+    }
+)
 """What paths do to a disk."""
 
 DOORS = {
@@ -66,9 +128,11 @@ def uses(tree: ast.AST) -> Iterator[str]:
             modules = []
         yield from (f"import {name}" for name in modules if name in MODULES or name.split(".")[0] in MODULES)
         if isinstance(node, ast.Call):
-            name = named(node.func)
-            if name in CALLS or any(name.endswith(f".{call}") for call in CALLS if "." in call) or (isinstance(node.func, ast.Attribute) and node.func.attr in READS):
+            name, last = named(node.func), getattr(node.func, "attr", "")
+            if last in READS or any(name == call or name.endswith(f".{call}") for call in CALLS - {"open"}):
                 yield f"{name}()"
+            elif name == "open":
+                yield "open()"
         elif isinstance(node, ast.ImportFrom) and node.level:
             yield from (alias.name for alias in node.names if alias.name in CALLS)
 
