@@ -121,7 +121,7 @@ def draw_client(random: Random, drawing: Drawing, workloads: list[str], pause_ms
 
 
 def with_deploys(random: Random, operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
-    """Other versions of the app in between, the older first, and perhaps a migration; it may be asked for too soon."""
+    """Other versions of the app in between, the older first, and perhaps a migration, which not every version has."""
     asked = [Operation(0, DEPLOY, "", {"version": version}) for version in (2, 3) if random.random() < DEPLOY_LIKELY]
     if random.random() < DEPLOY_LIKELY:
         asked.append(Operation(0, MIGRATE, "", {}))
@@ -130,6 +130,7 @@ def with_deploys(random: Random, operations: tuple[Operation, ...]) -> tuple[Ope
     for operation in asked:
         place += int(random.random() * (len(mixed) - place + 1))
         mixed.insert(place, operation)
+        place += 1
     return tuple(mixed)
 
 
