@@ -116,9 +116,9 @@ class Leader:
     first: Executor
     probe: Callable[[str], None]
 
-    def mutate(self, call: Call, request: Request) -> Outcome:
+    def mutate(self, call: Call, request: Request, *more: Any) -> Outcome:
         self.probe("the leader ran a mutation that always met conflicts")
-        return self.first.mutate(call, request)
+        return self.first.mutate(call, request, *more)
 
 
 @define(eq=False)
@@ -137,12 +137,12 @@ class SecondExecutor:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.first, name)
 
-    def mutate(self, call: Call, request: Request) -> Outcome:
+    def mutate(self, call: Call, request: Request, *more: Any) -> Outcome:
         second, first = self.second, self.first
         second.app, second.codecs = first.app, first.codecs  # Another version may have been deployed.
         self.follower.catch_up()
         conflicts = second.conflicts
-        done = second.mutate(call, request)
+        done = second.mutate(call, request, *more)
         if second.conflicts > conflicts:
             self.follower.probe("a mutation ran again after a conflict")
         return done
