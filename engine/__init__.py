@@ -15,6 +15,7 @@ determinism   runs handlers so that they can be run again with the same outcome
 
 database      log, actors, deployed app and live queries, assembled
 testing       an app under test: the database in memory, driven call by call
+recorded      one request of the log, run again in a test
 seeded        a clock that stands still, and randomness that a seed decides
 log_thread    the thread in which batches reach the disk
 data_folder   where a deployment keeps its log, and what it was given on its first start

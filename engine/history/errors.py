@@ -4,6 +4,7 @@ ReliveError
 ├── NoHistory        no entry wrote the document: check table and id
 ├── BeforeHistory    there was nothing yet: name a later time
 ├── NotYet           that time has not come: name an earlier one
+├── NotReproducible  one entry alone does not say what came of it: take another
 └── DoesNotFit       documents of then do not fit the schema of now
 """
 
@@ -68,6 +69,17 @@ class DoesNotFit(ReliveError):
             f"as of entry {self.lsn} there are documents that do not fit the schema of this code: {self.problem}. "
             "Begin at a later moment, or give new fields a default"
         )
+
+
+@define(auto_exc=True)
+class NotReproducible(ReliveError):
+    """What came of a request does not follow from what its entry holds and read.  Take another entry."""
+
+    lsn: int
+    problem: str
+
+    def __str__(self) -> str:
+        return f"no test can be made of entry {self.lsn}: {self.problem}"
 
 
 def text_of(ts: int) -> str:

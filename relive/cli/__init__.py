@@ -33,6 +33,7 @@ past_process  the same for a server, in a process of its own
 why          `relive why`
 fork         `relive fork`
 shadow       `relive shadow`
+from_log     `relive test from-log`
 replay       `relive replay`
 moments      an LSN or a time, as people write them
 replaying    running functions again from the log

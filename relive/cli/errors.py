@@ -12,6 +12,7 @@ ReliveError
 ├── ExportFailed         an export broke off: try again
 ├── ImportFailed         a file was not imported: correct it, or try again, as it says
 ├── WorkerEnded          a worker process was ended from outside: run the command again
+├── FileExists           no file is written over: name a new one
 └── FolderNotEmpty       a new app needs an empty folder
 """
 
@@ -150,3 +151,13 @@ class WorkerEnded(ReliveError):
 
     def __str__(self) -> str:
         return "a worker process was ended in the middle of its work: try again, with --jobs 1 if memory is short"
+
+
+@define(auto_exc=True)
+class FileExists(ReliveError):
+    """No file is written over.  Name a new one."""
+
+    file: str
+
+    def __str__(self) -> str:
+        return f"{self.file} is there already, and was left as it is: name a new file"

@@ -16,14 +16,14 @@ import click
 from attrs import define
 
 from ..engine.errors import AppInvalid, DataFolderInvalid, ForkRefused, SchemaMismatch
-from ..engine.history.errors import BeforeHistory, DoesNotFit, NoHistory, NotYet
+from ..engine.history.errors import BeforeHistory, DoesNotFit, NoHistory, NotReproducible, NotYet
 from ..engine.portability.errors import BackupInvalid, BackupRefused
 from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
 from ..log.errors import Damaged, FolderInUse, LogTooShort, NoLog, NoSuchEntry
 from ..protocol.errors import ReliveError
-from .errors import DeployRefused, PortUnavailable
+from .errors import DeployRefused, FileExists, PortUnavailable
 from .options import traceback_option
 from .output import say
 
@@ -49,6 +49,8 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (NoHistory, USAGE),
     (BeforeHistory, USAGE),
     (NotYet, USAGE),
+    (NotReproducible, FAILED),
+    (FileExists, USAGE),
     (BackupRefused, USAGE),
     (BackupInvalid, DAMAGED),
 )
@@ -89,6 +91,7 @@ COMMANDS = {
     "backup": "backup:backup",
     "restore": "restore:restore",
     "shadow": "shadow:shadow",
+    "test": "from_log:test",
     "admin-key": "admin_key:admin_key",
 }
 """Where each is: module and name."""
