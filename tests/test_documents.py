@@ -5,7 +5,10 @@ This file needs the checkout; the installed package is not enough.
 
 from __future__ import annotations
 
+import json
 import re
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from relive.engine.errors import SchemaMismatch
 from relive.engine.transactions.context import MutationCtx
 
 from relive.cli.main import cli
+from relive.testing import TestApp
 
 from .engine.bench import Bench, open_bench, text_of, value_of
 
@@ -112,6 +116,38 @@ def test_products_of_the_guide_are_found(shop: Bench) -> None:
     assert value_of(shop.query("products:has_cheaper", product=pen)) is False
     assert [each["_id"] for each in value_of(shop.query("products:with_tag", tag="red"))] == [pen]
     assert "taken" in text_of(shop.mutate("products:add", name="pen", price=1))
+
+
+class Carrier(BaseHTTPRequestHandler):
+    """The outside world of the guide's actions."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.asked.append(asked["order"])  # type: ignore[attr-defined]
+        body = json.dumps({"label": f"label of {asked['order']}"}).encode()
+        self.send_response(200 if len(self.server.asked) != 2 else 503)  # type: ignore[attr-defined]
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_actions_of_the_guide_ask_the_outside_world_and_again_if_it_fails(tmp_path: Path) -> None:
+    app_of("docs/guide.md", tmp_path, "shop")
+    carrier = HTTPServer(("127.0.0.1", 0), Carrier)
+    carrier.asked = []  # type: ignore[attr-defined]
+    threading.Thread(target=carrier.serve_forever, daemon=True).start()
+    with TestApp(tmp_path / "shop", env={"CARRIER": f"http://127.0.0.1:{carrier.server_port}"}) as app:
+        app.action("parcels:send", order="7")
+        app.action("parcels:send_surely", order="8")
+        labels = [parcel["label"] for parcel in app.documents("parcels")]
+    carrier.shutdown()
+    carrier.server_close()
+
+    assert carrier.asked == ["7", "8", "8"]  # type: ignore[attr-defined]
+    assert labels == ["label of 7", "label of 8"]
 
 
 def test_orders_of_the_guide_are_placed_paid_and_sent(shop: Bench) -> None:

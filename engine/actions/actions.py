@@ -284,9 +284,10 @@ class Actions:
     async def result_of(self, job: Job) -> bytes:
         """The result as Convex JSON.  Raises what the handler raises."""
         await self.wait_durable(self.executor.runtime.tail.head)
-        run = LocalRun(self, job, variables_of(self.executor))
         if job.durable is not None:
             await self.go_on(job, job.durable)
+        run = LocalRun(self, job, variables_of(self.executor))
+        if job.durable is not None:
             run.steps = Steps(self, job, run, job.durable)
         assert job.arguments is not None
         arguments = job.arguments.take()

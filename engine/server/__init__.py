@@ -21,6 +21,7 @@ history_routes  queries about any moment of the past
 log_routes          which functions ran
 deploy_routes       deploys, followed to their end
 environment_routes  environment variables
+action_routes       list, show and cancel durable actions
 migration_routes    start, follow, rehearse and cancel migrations
 state_routes        pause and resume
 export_routes       tables as files

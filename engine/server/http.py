@@ -20,6 +20,7 @@ from ..admin_key import Keys
 from ..database import Database
 from ..errors import TooLongAgo
 from . import (
+    action_routes,
     deploy_routes,
     environment_routes,
     export_routes,
@@ -56,6 +57,7 @@ def routes(
             *server_routes.routes(access, instance_name),
             *function_routes.routes(database, access, past),
             *history_routes.routes(past, access),
+            *action_routes.routes(database, access),
             *deploy_routes.routes(database, access),
             *environment_routes.routes(database, access),
             *export_routes.routes(database, access),

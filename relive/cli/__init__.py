@@ -16,6 +16,7 @@ run          `relive run`: one call over HTTP
 watching     `relive run --watch`: each new result of a live query
 administration  what commands have in common that administer a server
 env          `relive env`
+actions      `relive actions`: durable ones
 migrate      `relive migrate`
 pause        `relive pause` and `relive resume`
 logs         `relive logs`

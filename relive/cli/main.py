@@ -77,6 +77,7 @@ COMMANDS = {
     "run": "run:run",
     "env": "env:env",
     "migrate": "migrate:migrate",
+    "actions": "actions:actions",
     "logs": "logs:logs",
     "codegen": "codegen:codegen",
     "pause": "pause:pause",
