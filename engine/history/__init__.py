@@ -6,6 +6,7 @@ replica       the state that the log tells, moved from entry to entry with the c
 starting      the state after an entry, from the newest checkpoint before it
 reexecution   do entries come out again as they are?
 shadow        would other code have done the same?
+digests       what tables hold, in few bytes
 past_query    queries of the past, and who changed last what they read
 comparison    two ways to the same state
 errors        what the log cannot tell

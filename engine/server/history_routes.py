@@ -2,6 +2,7 @@
 
     POST /api/past/query    {"path", "args", "at", "code": "then" or "now"}    what the query said then
     POST /api/past/why      the same       what it read, and the entry that last changed each range
+    POST /api/past/state    {"table"?}     what is served, in few bytes: `relive replay` compares it with the log
 
 ``at`` is an LSN, or a time as text with its zone.  `/api/query_at_ts` uses the same for times of which the
 server holds no snapshot any more.
@@ -18,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
-from attrs import Factory, define, field, frozen
+from attrs import Factory, asdict, define, field, frozen
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -27,8 +28,9 @@ from ...protocol import json, paths
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import ReliveError
 from ..database import Database
+from ..history.digests import Look, TableDigest
 from .access import Access
-from .bodies import bad_body, json_body, raw
+from .bodies import answer, bad_body, json_body, raw
 from .formats import FORMATS
 
 AT_ONCE_MAX = 2
@@ -109,6 +111,7 @@ def routes(past: Past, access: Access) -> list[Route]:
     return [
         Route("/api/past/query", history.query, methods=["POST"]),
         Route("/api/past/why", history.why, methods=["POST"]),
+        Route("/api/past/state", history.state, methods=["POST"]),
     ]
 
 
@@ -123,12 +126,26 @@ class History:
     async def why(self, request: Request) -> Response:
         return await self.asked(request, why=True)
 
+    async def state(self, request: Request) -> Response:
+        """Digests of all tables as of one entry; or of each document of one table."""
+        self.access.require_admin(request)
+        table = (await json_body(request)).get("table")
+        database = self.past.database
+        look = Look.at(database.runtime.tables, database.executor.codecs)
+        documents: dict[str, str] = {}
+        tables: dict[str, TableDigest] = {}
+        for _ in look.documents(table, documents) if isinstance(table, str) else look.slices(tables):
+            await trio.lowlevel.checkpoint()
+        await database.runtime.wait_durable(look.lsn)
+        trees = {name: asdict(each) for name, each in tables.items()}
+        return answer({"lsn": look.lsn, "tables": trees, "documents": documents})
+
     async def asked(self, request: Request, *, why: bool) -> Response:
         self.access.require_admin(request)
         tree = await json_body(request)
         encode = encoder_of(tree)
-        answer = await self.past.answer(question_of(tree, why=why))
-        return raw(encoded(answer, encode))
+        found = await self.past.answer(question_of(tree, why=why))
+        return raw(encoded(found, encode))
 
 
 def question_of(tree: dict[str, Any], *, why: bool) -> Question:

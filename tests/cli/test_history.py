@@ -14,10 +14,12 @@ from relive.engine.history.reexecution import Difference, Verification
 from relive.log.entry import LSN
 from relive.protocol import timestamps
 
-from relive.cli import verifying
+from relive.cli import administration, replay, verifying
 from relive.cli.log_files import open_log
 from relive.cli.moments import Time, check_moment
 from relive.cli.replay_text import verification_lines
+from relive.cli.replaying import Replayable
+from relive.cli.run import Target
 from relive.cli.statistics_text import size_text
 
 from .conftest import Done, Relive, Serve
@@ -255,9 +257,41 @@ def test_the_state_is_rebuilt_in_both_ways(relive_process: Relive) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("after entry 5, ")
     assert ["notes", "0", "0", "the", "same"] in [line.split() for line in done.stdout.splitlines()]
+    assert "the server has the same as of entry 5" in done.stdout.splitlines()
     said = json.loads(relive_process("replay", "--json").stdout)
-    assert (said["ok"], said["lsn"]) == (True, 5)
+    assert (said["ok"], said["lsn"], said["served"]) == (True, 5, {"lsn": 5, "problems": {}})
     assert {each["table"]: each["documents"] for each in said["tables"]}["_environment_variables"] == 1
+
+
+def test_a_server_that_has_something_else_is_found(
+    app: Path, serve: Serve, relive: Relive, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    serve(app)
+    added = relive("run", "notes:add", '{"text": "one"}').stdout.strip('"\n')
+    folder = DataFolder.read(tmp_path / ".relive")
+    replayable = Replayable(folder, folder.storage, open_log(folder.storage))
+    assert replay.compare_served(replayable) == replay.Served(LSN(2), {})
+
+    real, other = administration.ask, "f" * 32
+
+    def lie(target: Target, method: str, route: str, body: object) -> Any:
+        said = real(target, method, route, body)
+        if "notes" in said["tables"]:
+            said["tables"]["notes"]["indexes"]["by_text"] = other
+        return said
+
+    monkeypatch.setattr(replay, "ask", lie)
+    served = replay.compare_served(replayable)
+    assert served == replay.Served(LSN(2), {"notes": "an index has other keys"})
+
+    def lie_more(target: Target, method: str, route: str, body: object) -> Any:
+        said = lie(target, method, route, body)
+        return said | {"documents": dict.fromkeys(said["documents"], other)}
+
+    monkeypatch.setattr(replay, "ask", lie_more)
+    served = replay.compare_served(replayable)
+    assert served == replay.Served(LSN(2), {"notes": f"{added} is another one"})
+    assert f"  notes: {added} is another one" in replay.served_text(served)
 
 
 @pytest.mark.parametrize(
