@@ -33,6 +33,19 @@ from ..log.log import Log
 
 
 @define(eq=False)
+class Behind(Requests):
+    """Requests as of an older entry; answers that are no entries are kept where all executors find them."""
+
+    shared: Requests = field(factory=Requests, kw_only=True)
+
+    def answer(self, session: bytes, request: int) -> object | None:
+        return self.shared.answer(session, request)
+
+    def keep_answer(self, session: bytes, request: int, answer: object, size: int) -> None:
+        self.shared.keep_answer(session, request, answer, size)
+
+
+@define(eq=False)
 class Follower:
     """What an executor asks of the runtime, under the same names."""
 
@@ -106,7 +119,7 @@ class Follower:
         fresh.position = theirs.position
         self.tables.definition_of = theirs.definition_of
         self.tables.become(fresh)
-        self.requests = Requests(deepcopy(self.runtime.requests.sessions))
+        self.requests = Behind(deepcopy(self.runtime.requests.sessions), shared=self.runtime.requests)
 
 
 @define(eq=False)
