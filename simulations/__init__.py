@@ -20,6 +20,7 @@ follower       a second executor, behind the newest commit
 server_socket  its end of a connection
 wire           a connection as bytes, for the server's own listener
 client         a client, and what its application sees
+caller         a client that calls functions over HTTP
 paging         which page a client watches next
 network        connections that delay, stall and end
 trace          what happened, in order

@@ -131,6 +131,8 @@ class Knobs:
     """Whether the code makes rare choices now and then."""
     full_stack: bool = False
     """Whether clients speak to the server's own listener in bytes, instead of in messages."""
+    calls: bool = False
+    """Whether what the first client does is done over HTTP, too; with `full_stack`."""
 
 
 @frozen

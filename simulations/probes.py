@@ -27,6 +27,8 @@ COMMON: Final = (
     "a checkpoint is made",
     "a client has no room for a transition",
     "a client speaks to the listener",
+    "a function is called over HTTP",
+    "an HTTP request is served",
     "a process recovered entries",
     "a process starts from a checkpoint",
     "a process that makes a checkpoint dies",
@@ -60,6 +62,5 @@ RARE: Final = (
     "a disk lied, and entries are gone",
     "a disk lied, and nothing was lost",
     "a mutation that had written nothing was sent again and wrote",
-    "an HTTP request is served",
     "rot of what nothing proves passed for a torn end",
 )

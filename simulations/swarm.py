@@ -50,6 +50,8 @@ DEPLOY_LIKELY = 0.6
 VERSIONED = "items"
 """The workload that tells versions of the app apart."""
 FULL_STACK_LIKELY = 0.25
+CALLS_LIKELY = 0.5
+"""Of these."""
 BUGGIFY_LIKELY = 0.8
 PAGED = "pages"
 """The workload whose clients ask for more."""
@@ -96,6 +98,7 @@ def draw_knobs(random: Random) -> Knobs:
         segment_bytes=odd(plain.segment_bytes, 2_048, 8_192),
         follower_lag=odd(plain.follower_lag, 1, 3, 10),
         full_stack=random.random() < FULL_STACK_LIKELY,
+        calls=random.random() < CALLS_LIKELY,
         checkpoint_ms=random.choice((0, 0, 10, 40)),
         buggify=random.random() < BUGGIFY_LIKELY,
     )

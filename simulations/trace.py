@@ -106,6 +106,26 @@ class Objected:
 
 
 @frozen
+class Called:
+    """A function is called over HTTP."""
+
+    call: int
+    is_mutation: bool
+    path: str
+    args: dict[str, Any]
+
+
+@frozen
+class Replied:
+    """The answer to a call, if it came."""
+
+    call: int
+    value: bytes
+    problem: str
+    """Empty if it was done."""
+
+
+@frozen
 class Started:
     """A server process has recovered the log."""
 
@@ -178,6 +198,8 @@ Event = (
     | Unsubscribed
     | Shown
     | Objected
+    | Called
+    | Replied
     | Started
     | Unlike
     | Wrote

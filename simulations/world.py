@@ -23,6 +23,7 @@ from ..log.errors import Damaged
 from ..log.memory import MemoryStorage, keep_everything
 from ..log.recovery import recover
 from ..protocol.client_session import ClientSession
+from .caller import Caller
 from .client import Client, session_id
 from .damage import misread, rot
 from .driver import NANOSECONDS, Clock
@@ -141,6 +142,13 @@ class World:
         self.process.accept(link)
         return link
 
+    def dial_for_call(self) -> Link | None:
+        if self.process is None or not self.process.is_open:
+            return None
+        link = Link(len(self.plan.clients), self.pipe(Pipe, 2**30), self.pipe(Pipe, self.plan.knobs.window))
+        self.process.accept(link)
+        return link
+
     def pipe(self, kind: type[Pipe], window: int) -> Pipe:
         return kind(self.clock, self.latency_s, window)
 
@@ -153,6 +161,8 @@ class World:
             self.trace.add(Phase("warm-up"))
             for number, operations in enumerate(self.plan.clients):
                 self.start_client(nursery, number, operations)
+            if self.plan.knobs.full_stack and self.plan.knobs.calls and self.plan.clients:
+                nursery.start_soon(Caller(self.dial_for_call, self.trace).run, self.plan.clients[0])
             for fault in self.plan.faults:
                 await trio.sleep_until(fault.at_ms / 1000)
                 nursery.start_soon(self.inflict, fault)

@@ -10,6 +10,7 @@ agreement        a mutation comes out the same at its snapshot and at its commit
 audit            no entry had read what changed between its snapshot and its commit
 durability       what was acknowledged is in the log, once, with that result; what failed is not
 order            what came after an acknowledgement comes after its commit
+calls            what is answered over HTTP is of some moment, and done once if it says so
 subscriptions    everything that a client shows is of the moment that it says
 pages            pages of one moment fit together without gap or overlap
 jobs             no job is lost, and nobody gets one that another has

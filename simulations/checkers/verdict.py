@@ -12,6 +12,7 @@ from ..run import Run
 from . import (
     agreement,
     audit,
+    calls,
     durability,
     isolation,
     jobs,
@@ -38,6 +39,7 @@ CHECKERS: Final[tuple[Checker, ...]] = (
     audit.check,
     durability.check,
     order.check,
+    calls.check,
     subscriptions.check,
     pages.check,
     jobs.check,
