@@ -132,7 +132,7 @@ class Knobs:
     full_stack: bool = False
     """Whether clients speak to the server's own listener in bytes, instead of in messages."""
     calls: bool = False
-    """Whether what the first client does is done over HTTP, too; with `full_stack`."""
+    """Whether what clients do with counters and accounts is done over HTTP, too; with `full_stack`."""
 
 
 @frozen

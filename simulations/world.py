@@ -10,6 +10,7 @@ Invariants
 from __future__ import annotations
 
 from copy import deepcopy
+from itertools import count
 from random import Random
 from typing import Final
 
@@ -161,8 +162,10 @@ class World:
             self.trace.add(Phase("warm-up"))
             for number, operations in enumerate(self.plan.clients):
                 self.start_client(nursery, number, operations)
-            if self.plan.knobs.full_stack and self.plan.knobs.calls and self.plan.clients:
-                nursery.start_soon(Caller(self.dial_for_call, self.trace).run, self.plan.clients[0])
+            numbers = count(1)
+            if self.plan.knobs.full_stack and self.plan.knobs.calls:
+                for operations in self.plan.clients:
+                    nursery.start_soon(Caller(self.dial_for_call, self.trace, numbers).run, operations)
             for fault in self.plan.faults:
                 await trio.sleep_until(fault.at_ms / 1000)
                 nursery.start_soon(self.inflict, fault)

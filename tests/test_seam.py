@@ -94,6 +94,7 @@ DOORS = {
     "engine/log_thread.py": "the real thread of a log",
     "engine/data_folder.py": "a folder's lock, keys and names, before there is a database",
     "engine/determinism/": "guards handlers against all of this, and keeps the real ones for the environment",
+    "engine/actions/": "actions are there to touch the outside; what queries and mutations see of them is recorded",
     "engine/application/": "reads the source of an app when it is loaded, before it is served",
     "engine/codegen/": "writes the files of a client; a command, no server",
     "engine/forks.py": "makes another data folder; a command, no server",

@@ -1,0 +1,133 @@
+"""The disk's faults, the rare choices and the seam of a simulation do what they say, and no more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from random import Random
+
+import pytest
+from attrs import evolve
+from relive.log.memory import MemoryStorage, keep_nothing
+from relive.simulations.attempts import Worker
+from relive.simulations.damage import misread, rot
+from relive.simulations.probes import COMMON, RARE
+from relive.simulations.run import run
+from relive.simulations.sites import CHOICES, TABLES_FAIL, Chance
+from relive.simulations.subject import attempt, shipped
+from relive.simulations.swarm import generate
+
+
+def written(*, lies: int) -> MemoryStorage:
+    storage = MemoryStorage(lying_syncs=lies)
+    storage.create("file")
+    storage.sync_folder()
+    storage.write("file", 0, b"data")
+    storage.sync("file")
+    return storage
+
+
+def test_what_a_disk_lied_about_is_gone_after_a_crash_and_readable_before() -> None:
+    storage = written(lies=1)
+    before = storage.content("file")
+    storage.crash(keep_nothing)
+
+    assert before == b"data"
+    assert storage.content("file") == b""
+    assert not storage.has_lied
+
+
+def test_an_honest_sync_makes_good_what_a_disk_lied_about() -> None:
+    storage = written(lies=1)
+    assert storage.has_lied
+    storage.sync("file")
+    storage.crash(keep_nothing)
+
+    assert storage.content("file") == b"data"
+
+
+def test_a_sync_that_fails_after_a_lie_loses_for_good_what_counted_as_synced() -> None:
+    storage = written(lies=1)
+    storage.failing_syncs = 1
+    with pytest.raises(OSError, match="input/output error"):
+        storage.sync("file")
+    storage.sync("file")
+    told = storage.has_lied
+    storage.crash(keep_nothing)
+
+    assert told
+    assert storage.content("file") == b""
+
+
+def test_a_read_that_goes_astray_gives_other_bytes_once() -> None:
+    storage = MemoryStorage(page_bytes=4, misread_at=2)
+    storage.create("file")
+    storage.write("file", 0, b"aaaabbbb")
+
+    assert [storage.read("file", 0, 4) for _ in range(3)] == [b"aaaa", b"bbbb", b"aaaa"]
+    assert storage.misread == "file"
+
+
+def test_a_start_takes_no_damaged_log_for_a_whole_one() -> None:
+    verdict = next(v for v in map(attempt, map(generate, range(20))) if len(v.run.entries) > 5 and v.run.storage)
+    storage, random = verdict.run.storage, Random(1)
+    assert storage is not None
+    tried = [rot(storage, random, in_checkpoint=False) for _ in range(40)]
+    tried += [misread(storage, random) for _ in range(20)]
+
+    assert [problem for _, problem in tried if problem] == []
+    assert Counter(outcome for outcome, _ in tried)["a start refused a damaged log"] > 30
+
+
+def test_a_site_chooses_the_same_in_each_run_and_something_rare_in_some() -> None:
+    def choices(seed: int) -> list[bool]:
+        chance = Chance(seed, True, lambda name: None)
+        return [chance.buggify(site) for site in CHOICES * 5]
+
+    assert choices(1) == choices(1)
+    assert len({tuple(choices(seed)) for seed in range(10)}) > 5
+    assert not any(Chance(1, False, lambda name: None).buggify(site) for site in CHOICES * 5)
+
+
+def test_what_is_forced_happens_so_often_and_no_more() -> None:
+    chance = Chance(1, True, lambda name: None)
+    chance.forced[TABLES_FAIL] = 2
+
+    assert [chance.buggify(TABLES_FAIL) for _ in range(4)] == [True, True, False, False]
+
+
+def test_every_probe_that_is_reached_is_in_the_list_of_probes() -> None:
+    worker = Worker(shipped())
+    reached = {name for seed in range(30) for name in worker.attempt(generate(seed)).run.trace.probes}
+
+    assert reached - {*COMMON, *RARE} == set()
+    assert len(COMMON) >= 40
+
+
+def test_the_listener_that_ships_serves_websockets_and_http_and_all_of_it_is_as_the_seed_says() -> None:
+    plan = generate(3)
+    plan = evolve(plan, knobs=evolve(plan.knobs, full_stack=True, calls=True))
+    first, second = attempt(plan), run(plan)
+
+    assert first.violations == ()
+    assert first.run.text() == second.text()
+    assert first.run.trace.probes["a websocket is asked for"] > 0
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "7"])
+def test_the_trace_of_the_whole_stack_depends_on_no_hash_seed(hash_seed: str) -> None:
+    code = (
+        "from attrs import evolve\n"
+        "from relive.simulations.run import run\n"
+        "from relive.simulations.swarm import generate\n"
+        "plan = generate(3)\n"
+        "print(run(evolve(plan, knobs=evolve(plan.knobs, full_stack=True, calls=True))).digest())\n"
+    )
+    plan = generate(3)
+    here = run(evolve(plan, knobs=evolve(plan.knobs, full_stack=True, calls=True))).digest()
+    there = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": hash_seed}
+    )
+
+    assert there.stdout.strip() == here
