@@ -102,6 +102,7 @@ DOORS = {
     "engine/portability/backup_view.py": "reads what was copied; a command, no server",
     "engine/server/received.py": "keeps an import that is too large for memory in a file, until it is read",
     "engine/server/key_fetching.py": "asks identity providers, of which a simulation has none",
+    "engine/testing.py": "runs the actions of an app under test, which are there to touch the outside",
     "engine/transactions/context.py": "names the class of the seeded randomness that handlers are given",
 }
 """Who may, and why.  A name that ends in a slash is a room."""
