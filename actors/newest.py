@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection
 
 from attrs import Factory, define
 
-from ..log.entry import BEFORE_FIRST, LSN, Entry
+from ..log.entry import BEFORE_FIRST, DROPPED, LSN, Entry
+from ..log.errors import HistoryDropped
 from .definition import TableDefinition
 from .stored_keys import StoredKeys, keys_of
 from .tables import Tables
@@ -29,6 +30,8 @@ class Newest:
     """By table and id: the document and the entry that wrote it."""
     keys: dict[str, StoredKeys] = Factory(dict[str, StoredKeys])
     """By table, where a checkpoint had them."""
+    dropped: dict[tuple[str, str], LSN] = Factory(dict[tuple[str, str], LSN])
+    """Documents of which only is known that an entry wrote them: as of `position` nobody can tell what they were."""
 
     def apply(self, entry: Entry) -> None:
         assert entry.lsn == self.position + 1, (entry.lsn, self.position)
@@ -38,11 +41,20 @@ class Newest:
             assert (known[1] if known is not None else BEFORE_FIRST) == write.previous, (write.id, entry.lsn)
             if write.table in self.keys:
                 self.keys[write.table].written.add(write.id)
+            if write.document == DROPPED:
+                self.dropped[write.table, write.id] = entry.lsn
+            elif self.dropped:
+                self.dropped.pop((write.table, write.id), None)
             if write.document is None:
                 del table[write.id]
             else:
                 table[write.id] = (write.document, entry.lsn)
         self.position = entry.lsn
+
+    def require_whole(self) -> None:
+        """Raises HistoryDropped."""
+        for (table, id), lsn in self.dropped.items():
+            raise HistoryDropped(table, id, lsn)
 
     def order(self, definition_of: Callable[[str], TableDefinition]) -> None:
         """Make the keys of all tables, so that a checkpoint holds them."""
@@ -61,7 +73,11 @@ class Newest:
     ) -> None:
         """Bring empty tables up to `position`.  ``refuse`` is told of each document that does not
         fit: table, id and error; it may raise.  ``on_progress`` is told how many documents are done, of
-        how many."""
+        how many.
+
+        Raises HistoryDropped if one of them is beyond retention as of `position`, which the newest never are.
+        """
+        self.require_whole()
         assert tables.position == BEFORE_FIRST, tables.position
         assert not tables.by_name, "the tables hold something already"
         done, total = 0, sum(map(len, self.bodies.values()))

@@ -18,6 +18,7 @@ testing       an app under test: the database in memory, driven call by call
 recorded      one request of the log, run again in a test
 seeded        a clock that stands still, and randomness that a seed decides
 log_thread    the thread in which batches reach the disk
+compaction    drops what is beyond the retention of its table
 data_folder   where a deployment keeps its log, and what it was given on its first start
 forks         a data folder that goes its own way from some entry of another one
 admin_key     what opens internal functions and administrative routes

@@ -159,7 +159,7 @@ class CheckpointFile:
                 size = storage.size(segment_name(first))
             except FileNotFoundError:
                 raise Malformed(f"{segment_name(first)}, which it covers, is missing") from None
-            if size != length:
+            if size != length and not self._is_reduced(first):
                 raise Malformed(f"{segment_name(first)}, which it covers, has {size} bytes instead of {length}")
         try:
             header = decode_header(storage.read(segment_name(LSN(checkpoint.lsn + 1)), 0, SEGMENT_HEADER_BYTES))
@@ -169,6 +169,11 @@ class CheckpointFile:
             raise Malformed("it belongs to another log")
         if header.prev != checkpoint.hash:
             raise Malformed(f"entry {checkpoint.lsn} of the log is another one: the hash differs")
+
+    def _is_reduced(self, first: LSN) -> bool:
+        """Whether compaction has written that segment anew.  What is newest is in it all the same."""
+        header = decode_header(self._storage.read(segment_name(first), 0, SEGMENT_HEADER_BYTES))
+        return header.first == first and header.generation > 0
 
 
 def _part(storage: Storage, name: str, offset: int, before: bytes) -> tuple[bytes, bytes, int]:

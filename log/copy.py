@@ -20,7 +20,7 @@ from typing import Final
 
 from attrs import Factory, define, frozen
 
-from .encoding import decode, entry_hash
+from .encoding import decode
 from .entry import BEFORE_FIRST, FIRST_LSN, LSN, NO_HASH, NO_TIME, Timestamp
 from .errors import Damaged, Malformed, NoLog, NoSuchEntry
 from .frame import EntryFrame, durable_claimed, mark_frame
@@ -107,7 +107,7 @@ def extent_of(storage: Storage, until: LSN | None = None) -> Extent:
     piece = Piece(wanted[-1], headers[wanted[-1]], end.offset, is_sealed=False)
     if end.entry is None:
         return Extent((piece,), BEFORE_FIRST, NO_TIME, NO_HASH)
-    return Extent((*sealed, piece), end.lsn, decode(end.entry.payload).ts, entry_hash(end.entry.payload))
+    return Extent((*sealed, piece), end.lsn, decode(end.entry.payload).ts, end.entry.hash)
 
 
 def copy_log(

@@ -25,6 +25,8 @@ FIRST_LSN = LSN(1)
 NO_TIME = Timestamp(0)
 """Before the first entry; no entry has it."""
 HASH_BYTES = 32
+DROPPED = b""
+"""Instead of a document, or of arguments, that were there and are not kept any more: no encoding is empty."""
 NO_HASH = bytes(HASH_BYTES)
 """What the first entry names as the hash of its predecessor."""
 
@@ -85,7 +87,8 @@ class Write:
     """Entry that wrote the version before this one; 0 if there was none.  It may be newer than the
     snapshot, if the write was merged into a version that the transaction had not read."""
     document: bytes | None
-    """Canonical CBOR of the whole document, system fields included; None is a tombstone."""
+    """Canonical CBOR of the whole document, system fields included; None is a tombstone, and `DROPPED` says
+    that there was one which is beyond the retention of its table."""
 
 
 @frozen
@@ -115,7 +118,7 @@ class Entry:
     engine: str
     """Version of relive that ran it."""
     args: bytes
-    """Canonical CBOR of the argument object."""
+    """Canonical CBOR of the argument object; `DROPPED` in an entry that compaction has reduced."""
     identity: bytes | None
     """Canonical CBOR of the claims that the function looked at; None if it did not look."""
     clock: Timestamp

@@ -9,6 +9,7 @@ LogError                       base of everything the log raises on purpose
 ├── FolderInUse                another process writes here: stop that one first
 ├── SyncFailed                 the disk broke its promise: the process must stop
 ├── DiskFull                   no space, nothing written: free some and write the batch again
+├── HistoryDropped             it was beyond its table's retention: ask for a later time
 ├── CheckpointFailed           a checkpoint could not be written; the log does without
 └── AssertsOff                 Python was started with -O: start it without
 """
@@ -155,6 +156,24 @@ class CheckpointFailed(LogError):
 
     def __str__(self) -> str:
         return f"the checkpoint {self.file} could not be written ({self.problem}); the log is as it was without it"
+
+
+@define(auto_exc=True)
+class HistoryDropped(LogError):
+    """What an old version held is not kept any more.  Ask for a later time, or for fewer versions."""
+
+    table: str
+    id: str
+    """Of a document whose version was dropped; empty if it is arguments and results that were."""
+    lsn: LSN
+    """The entry that wrote the version."""
+
+    def __str__(self) -> str:
+        what = f"what {self.table}/{self.id} was after entry {self.lsn}" if self.id else f"what entry {self.lsn} was of"
+        return (
+            f"{what} is beyond the history that its table keeps (history_days, or it was erased), and was dropped: "
+            f"ask for a later time"
+        )
 
 
 class AssertsOff(LogError):

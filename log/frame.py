@@ -4,6 +4,7 @@
 
 Little-endian; a frame starts at a multiple of 8 and zeros fill it up to the next one.  Headers can be
 found again behind damage, by their magic and checksum.  An *entry* frame holds an entry's encoding.
+A *reduced* frame holds the hash that an entry had when it was whole, and the encoding of what is kept of it.
 A *mark* frame is empty and says that the disk has confirmed all entries up to its LSN.
 
 Invariants
@@ -22,7 +23,8 @@ from struct import Struct
 from typing import Final, NamedTuple
 from zlib import crc32
 
-from .entry import BEFORE_FIRST, LSN
+from .encoding import entry_hash
+from .entry import BEFORE_FIRST, HASH_BYTES, LSN
 
 ALIGNMENT: Final = 8
 HEADER: Final = Struct("<4sIIIQQ")
@@ -32,7 +34,9 @@ PAYLOAD_BYTES_MAX: Final = 256 * 2**20
 _COVERED: Final = Struct("<IIQQ")
 _COVERED_AT: Final = HEADER_BYTES - _COVERED.size
 _ENTRY_MAGIC: Final = b"RLe\n"
+_REDUCED_MAGIC: Final = b"RLr\n"
 _MARK_MAGIC: Final = b"RLm\n"
+_MAGICS: Final = (_ENTRY_MAGIC, _REDUCED_MAGIC, _MARK_MAGIC)
 _PADDING: Final = tuple(bytes(-length % ALIGNMENT) for length in range(ALIGNMENT))
 
 
@@ -45,6 +49,13 @@ class EntryFrame(NamedTuple):
     lsn: LSN
     durable: LSN
     payload: bytes
+    hash_whole: bytes = b""
+    """Of the entry before it was reduced; empty if it is whole."""
+
+    @property
+    def hash(self) -> bytes:
+        """What the next entry names as ``prev``."""
+        return self.hash_whole or entry_hash(self.payload)
 
 
 class Mark(NamedTuple):
@@ -56,15 +67,27 @@ class Mark(NamedTuple):
 class Head(NamedTuple):
     """A frame's header whose checksum is good."""
 
-    is_mark: bool
+    magic: bytes
     checksum: int
     length: int
     lsn: LSN
     durable: LSN
 
     @property
+    def is_mark(self) -> bool:
+        return self.magic == _MARK_MAGIC
+
+    @property
     def frame_bytes(self) -> int:
         return frame_bytes(self.length)
+
+    def frame(self, offset: int, payload: bytes) -> EntryFrame:
+        """The frame that it is of, which stands at ``offset``; it must not be a mark."""
+        end = offset + self.frame_bytes
+        if self.magic == _ENTRY_MAGIC:
+            return EntryFrame(offset, end, self.lsn, self.durable, payload)
+        assert self.magic == _REDUCED_MAGIC
+        return EntryFrame(offset, end, self.lsn, self.durable, payload[HASH_BYTES:], payload[:HASH_BYTES])
 
 
 def frame_bytes(length: int) -> int:
@@ -81,6 +104,15 @@ def entry_frame(payload: bytes, lsn: LSN, durable: LSN, salt: int) -> bytes:
     return _head(_ENTRY_MAGIC, crc32(body, salt), length, lsn, durable, salt) + body
 
 
+def reduced_frame(payload: bytes, hash_whole: bytes, lsn: LSN, durable: LSN, salt: int) -> bytes:
+    """The frame of an entry of which only ``payload`` is kept, padded."""
+    assert len(hash_whole) == HASH_BYTES, len(hash_whole)
+    assert durable < lsn, (durable, lsn)
+    length = HASH_BYTES + len(payload)
+    body = hash_whole + payload + _PADDING[length % ALIGNMENT]
+    return _head(_REDUCED_MAGIC, crc32(body, salt), length, lsn, durable, salt) + body
+
+
 def mark_frame(lsn: LSN, salt: int) -> bytes:
     """Says that entries up to ``lsn`` are durable."""
     return _head(_MARK_MAGIC, crc32(b"", salt), 0, lsn, lsn, salt)
@@ -91,11 +123,11 @@ def read_head(buffer: bytes, at: int, salt: int) -> Head | None:
     if len(buffer) - at < HEADER_BYTES:
         return None
     magic, own, checksum, length, lsn, durable = HEADER.unpack_from(buffer, at)
-    if magic != _ENTRY_MAGIC and magic != _MARK_MAGIC:
+    if magic not in _MAGICS:
         return None
     if own != crc32(buffer[at + _COVERED_AT : at + HEADER_BYTES], crc32(magic, salt)):
         return None
-    return Head(magic == _MARK_MAGIC, checksum, length, lsn, durable)
+    return Head(magic, checksum, length, lsn, durable)
 
 
 def read_body(buffer: bytes, at: int, head: Head, salt: int) -> bytes | None:
@@ -114,7 +146,7 @@ def durable_claimed(data: bytes, salt: int) -> LSN:
     of a file move what follows, and it must be found all the same.
     """
     claimed = BEFORE_FIRST
-    for magic in (_ENTRY_MAGIC, _MARK_MAGIC):
+    for magic in _MAGICS:
         at = data.find(magic)
         while at >= 0:
             if (head := read_head(data, at, salt)) is not None:

@@ -1,7 +1,8 @@
 """The log reader: durable entries from any LSN on, by cursor.
 
 It never sees an entry that the disk has not confirmed, so it can read while the writer writes.  A
-place is found through sparse positions, one for each 64 KiB, and a short scan from there.
+place is found through sparse positions, one for each 64 KiB, and a short scan from there.  If compaction
+has put another file in the place of one meanwhile, it goes on in that one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ class LogReader:
     def storage(self) -> Storage:
         """Where the files are."""
         return self._storage
+
+    @property
+    def is_reduced(self) -> bool:
+        """Whether compaction has dropped something of the log."""
+        return any(segment.header.generation for segment in self._segments)
 
     def read(self, after: LSN, limit: int) -> tuple[Entry, ...]:
         """Up to ``limit`` entries that follow ``after``; none if there are none yet."""
@@ -69,13 +75,15 @@ class LogReader:
                 if not isinstance(frame, EntryFrame) or frame.lsn < lsn:
                     continue
                 if frame.lsn > lsn:
+                    if _renewed(self._storage, segment):
+                        break
                     raise _damaged(segment, frame.offset, lsn, f"entry {frame.lsn} is here instead")
                 if lsn > self._durable():
                     return
                 yield frame, segment
                 lsn = LSN(lsn + 1)
             # Ended early: at the segment's end, or at what was being written when it was read.
-            if lsn == start:
+            if lsn == start and not _renewed(self._storage, segment):
                 problem = scan.problem or "the file ends here"
                 raise _damaged(segment, scan.offset, lsn, problem)
 
@@ -87,6 +95,13 @@ class LogReader:
         if entry.lsn != frame.lsn:
             raise _damaged(segment, frame.offset, frame.lsn, f"the frame holds entry {entry.lsn}")
         return entry
+
+
+def _renewed(storage: Storage, segment: Segment) -> bool:
+    try:
+        return segment.renew(storage)
+    except (Malformed, FileNotFoundError):
+        return False  # What was found is told already.
 
 
 def _first(segment: Segment) -> LSN:

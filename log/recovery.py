@@ -23,7 +23,7 @@ from typing import Final
 from attrs import Factory, define, frozen
 
 from .checkpoint import Checkpoint
-from .encoding import decode, entry_hash
+from .encoding import decode
 from .entry import BEFORE_FIRST, LSN, NO_HASH, NO_TIME, Entry, Timestamp
 from .errors import Damaged, Malformed, SyncFailed
 from .frame import EntryFrame, Mark, durable_claimed
@@ -202,9 +202,9 @@ class _Recovery:
             if header.deployment != checkpoint.deployment:
                 raise self.damaged(name, 0, f"it is part of another log, {header.deployment.hex()}")
             segment = Segment.of(header)
-            segment.length = length
+            segment.length = self.storage.size(name) if header.generation else length
             self.segments.append(segment)
-            self.bytes_done += length
+            self.bytes_done += segment.length
         self.last_lsn, self.last_ts, self.last_hash = checkpoint.lsn, checkpoint.ts, checkpoint.hash
 
     def header_of_sealed(self, name: str) -> SegmentHeader:
@@ -261,7 +261,7 @@ class _Recovery:
             # Proves the entry before it, not the mark between the two.
             self.unproven = self.end
         self.end, self.is_marked = frame.end, False
-        self.last_lsn, self.last_ts, self.last_hash = entry.lsn, entry.ts, entry_hash(frame.payload)
+        self.last_lsn, self.last_ts, self.last_hash = entry.lsn, entry.ts, frame.hash
         self.on_entry(entry)
         self.report(frame.end)
 

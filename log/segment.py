@@ -2,7 +2,9 @@
 
     magic 8 | format 4 | checksum 4 | first lsn 8 | deployment 16 | hash of the entry before it 32
 
-A file is named by the first LSN it holds.  Its checksum is the salt of its frames.
+A file is named by the first LSN it holds.  Its checksum is the salt of its frames.  Format 1 is a segment
+as it was written; format 2, of which the upper 16 bits count, one that compaction has put in the place of
+another: nobody takes the frames of one for those of the other.
 
 Invariants
     * A header is durable, and its name in the folder too, before the first frame is written.
@@ -28,6 +30,9 @@ from .storage import Storage
 
 MAGIC: Final = b"\x89relive\n"
 FORMAT: Final = 1
+FORMAT_REDUCED: Final = 2
+GENERATION_MAX: Final = 2**16 - 1
+_GENERATION_BITS: Final = 16
 DEPLOYMENT_BYTES: Final = 16
 HEADER: Final = Struct("<8sIIQ16s32s")
 HEADER_BYTES: Final = HEADER.size
@@ -68,18 +73,25 @@ class SegmentHeader:
     """Which log this is part of; made up when the log was created; 16 bytes."""
     prev: bytes
     """Hash of the last entry before this segment."""
+    generation: int = 0
+    """How often compaction has written it anew."""
 
     def __attrs_post_init__(self) -> None:
         assert len(self.deployment) == DEPLOYMENT_BYTES, len(self.deployment)
         assert len(self.prev) == HASH_BYTES, len(self.prev)
+        assert 0 <= self.generation <= GENERATION_MAX, self.generation
+
+    @property
+    def format(self) -> int:
+        return FORMAT if not self.generation else FORMAT_REDUCED | self.generation << _GENERATION_BITS
 
     @property
     def salt(self) -> int:
         """The header's checksum, with which the checksums of its frames begin."""
-        return _checksum(HEADER.pack(MAGIC, FORMAT, 0, self.first, self.deployment, self.prev))
+        return _checksum(HEADER.pack(MAGIC, self.format, 0, self.first, self.deployment, self.prev))
 
     def encode(self) -> bytes:
-        return HEADER.pack(MAGIC, FORMAT, self.salt, self.first, self.deployment, self.prev)
+        return HEADER.pack(MAGIC, self.format, self.salt, self.first, self.deployment, self.prev)
 
 
 def format_of(data: bytes) -> int | None:
@@ -94,14 +106,15 @@ def decode_header(data: bytes) -> SegmentHeader:
     version = format_of(data)
     if version is None:
         raise Malformed("no segment header")
-    if version != FORMAT:
+    generation = version >> _GENERATION_BITS
+    if version != FORMAT and (version & 0xFFFF != FORMAT_REDUCED or not generation):
         raise Malformed(f"format {version}, but this relive reads format {FORMAT}: use the one that wrote it")
     if len(data) < HEADER_BYTES:
         raise Malformed("the segment header is cut short")
     _, _, checksum, first, deployment, prev = HEADER.unpack_from(data)
     if checksum != _checksum(data[:HEADER_BYTES]):
         raise Malformed("wrong checksum of the segment header")
-    return SegmentHeader(LSN(first), deployment, prev)
+    return SegmentHeader(LSN(first), deployment, prev, generation)
 
 
 def _checksum(header: bytes) -> int:
@@ -127,6 +140,19 @@ class Segment:
     @classmethod
     def of(cls, header: SegmentHeader) -> Segment:
         return cls(segment_name(header.first), header, header.salt)
+
+    def renew(self, storage: Storage) -> bool:
+        """Look whether compaction has put another file in the place of this one; True if it has.
+
+        Raises ``Malformed``, ``OSError``.
+        """
+        header = decode_header(storage.read(self.name, 0, HEADER_BYTES))
+        if header == self.header:
+            return False
+        # Positions first: none of the old file may be used with the new one.
+        self._lsns, self._offsets = array("Q"), array("Q")
+        self.header, self.salt, self.length = header, header.salt, storage.size(self.name)
+        return True
 
     def note(self, lsn: LSN, offset: int) -> None:
         """Remember where ``lsn`` is, if that is far enough from the last one remembered."""
@@ -186,7 +212,7 @@ class FrameScan:
             if head.is_mark:
                 yield Mark(offset, end, head.lsn)
             else:
-                yield EntryFrame(offset, end, head.lsn, head.durable, payload)
+                yield head.frame(offset, payload)
 
 
 def read_whole(storage: Storage, name: str, offset: int) -> bytes:

@@ -226,6 +226,17 @@ class LogWriter:
         self.segments.append(segment)
         self._is_marked = True  # Its header proves everything before it.
 
+    def seal(self) -> None:
+        """Let the next entry begin a new segment, so that no entry is in one that grows.
+
+        Nothing may be queued or being written.  Raises ``DiskFull``, ``SyncFailed``.
+        """
+        assert self.is_idle, "there are entries on their way"
+        segment = self.segments[-1]
+        if self.durable >= segment.header.first:
+            self._sync(segment.name)
+            self.start_segment(SegmentHeader(LSN(self.durable + 1), self.deployment, self._safe.hash))
+
     def close(self) -> None:
         """Leave a durable mark, so that rot of the last entry cannot pass for a torn write.
 

@@ -44,7 +44,10 @@ def tables_spec(app: App) -> list[Value]:
             {"name": name, "fields": [".".join(field.stored) for field in made.fields], "staged": made.made.staged}
             for name, made in table_indexes(table.cls, table.shape).items()
         ]
-        tables.append({"name": table.name, "document": validator(table.shape), "indexes": indexes})
+        spec: dict[str, Value] = {"name": table.name, "document": validator(table.shape), "indexes": indexes}
+        if table.cls.__history_days__ is not None:
+            spec["historyDays"] = float(table.cls.__history_days__)
+        tables.append(spec)
     return tables
 
 

@@ -15,6 +15,11 @@ A table may hold documents of several classes, told apart by a tag:
     class Click(Event, tag="click"):
         x: int
 
+A table keeps every version of its documents, unless it says for how long:
+
+    class Visit(Document, history_days=30):
+        page: str
+
 Types come from hints, once: they validate, they type-check, and they generate the clients.
 Documents and records are frozen msgspec Structs: the store and the handlers share them.
 """
@@ -38,6 +43,7 @@ UNSET = msgspec.UNSET
 Unset = msgspec.UnsetType
 """Write ``X | Unset = UNSET`` for a field that may be missing."""
 
+HISTORY_DAYS_MAX = 36_500
 TAG_FIELD = "type"
 """Where a document of a table of several classes says which it is, unless ``tag_field`` says otherwise."""
 
@@ -95,6 +101,7 @@ class DocumentMeta(msgspec.StructMeta):
         table: str | None = None,
         tag: str | None = None,
         tag_field: str | None = None,
+        history_days: float | None = None,
         **options: Any,
     ) -> Any:
         # msgspec does not hand this down, and type checkers are told that it holds for every class.
@@ -114,6 +121,7 @@ class DocumentMeta(msgspec.StructMeta):
         names, former = declare_fields(namespace)
         cls: Any = super().__new__(mcls, name, bases, namespace, **options)
         cls.__table__ = root.__table__ if root is not None else table or table_name(name)
+        cls.__history_days__ = checked_history(name, root, history_days)
         cls.__tag_field__ = tag_field or getattr(root, "__tag_field__", TAG_FIELD)
         cls.__variants__ = {}
         cls.__root__ = root or cls
@@ -141,6 +149,17 @@ def root_of(parent: Any, name: str, tag: str | None, tag_field: str | None, tabl
     if tag_field is not None and tag_field != root.__tag_field__:
         raise TypeError(f"`{name}`: tag_field= belongs to the first class of the table, `{root.__name__}`")
     return root
+
+
+def checked_history(name: str, root: Any, days: float | None) -> float | None:
+    """How many days a version is kept after it was written over or deleted; None is for ever."""
+    if days is None:
+        return getattr(root, "__history_days__", None)
+    if root is not None:
+        raise TypeError(f"`{name}` belongs to the table of `{root.__name__}`: say history_days= there")
+    if isinstance(days, bool) or not isinstance(days, (int, float)) or not 0 <= days <= HISTORY_DAYS_MAX:
+        raise TypeError(f"`{name}`: history_days= is a number of days from 0 to {HISTORY_DAYS_MAX:,}, not {days!r}")
+    return days
 
 
 def check_tag(root: Any, tag: str | None, namespace: dict[str, Any]) -> None:
@@ -211,13 +230,20 @@ if TYPE_CHECKING:
         __root__: ClassVar[type[Document]]
         """The class of the table, for a variant of it; else the class itself."""
         __tag_field__: ClassVar[str]
+        __history_days__: ClassVar[float | None]
+        """For how long versions are kept that were written over or deleted; None is for ever."""
         __former__: ClassVar[Mapping[str, tuple[str, ...]]]
         """What fields were called before, by the name under which they are stored."""
         __struct_fields__: ClassVar[tuple[str, ...]]
         __struct_encode_fields__: ClassVar[tuple[str, ...]]
 
         def __init_subclass__(
-            cls, *, table: str | None = None, tag: str | None = None, tag_field: str | None = None
+            cls,
+            *,
+            table: str | None = None,
+            tag: str | None = None,
+            tag_field: str | None = None,
+            history_days: float | None = None,
         ) -> None: ...
 
     @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))

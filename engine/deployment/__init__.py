@@ -3,6 +3,7 @@
 app_changes          what one version of an app has that another has not
 rebuild              the tables as other code reads them, built beside those that are served
 deploy               a deploy under way, and its entry in the log
+retention            how long old versions of documents are kept
 recovered            the code that was deployed when a log was recovered
 reloader             deploys the source of a running app again when it has changed
 environment_changes  changes of environment variables, within their limits

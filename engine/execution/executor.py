@@ -23,7 +23,7 @@ from ...log.entry import LSN, Entry, Kind, Timestamp
 from ...protocol import cbor
 from ...protocol.errors import InvalidValue
 from ...protocol.limits import PATH_CHARS_MAX
-from ...protocol.results import MutationSuccess, QueryFailure, QueryResult, QuerySuccess
+from ...protocol.results import FunctionFailure, MutationSuccess, QueryFailure, QueryResult, QuerySuccess
 from ...protocol.values import Value
 from ..application.app import App
 from ..application.endpoint import Endpoint
@@ -309,7 +309,10 @@ class Executor:
     def recorded(self, lsn: LSN, hidden: bool) -> Outcome:
         """The answer of a request that was committed before: its result and original timestamp."""
         entry = self.entry(lsn)
-        assert entry.result is not None, lsn
+        if entry.result is None:
+            # It was committed long ago: whoever still asks gets no wrong answer.
+            problem = f"it was committed as entry {lsn}, so long ago that its result is not kept any more"
+            return Outcome(FunctionFailure(problem, None, ()), lsn)
         return Outcome(MutationSuccess(entry.result, entry.ts, () if hidden else entry.logs), lsn)
 
     def entry(self, lsn: LSN) -> Entry:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from ...log.encoding import decode
-from ...log.entry import BEFORE_FIRST, FIRST_LSN, LSN, Entry, Write
+from ...log.entry import BEFORE_FIRST, DROPPED, FIRST_LSN, LSN, Entry, Write
+from ...log.errors import HistoryDropped
 from ...log.reader import LogReader
 from ...protocol import cbor
 from ...protocol.values import Value, equal
@@ -43,21 +44,29 @@ class Chapter:
     """None if it was deleted."""
     causes: tuple[Entry, ...]
     """What made the entry happen, the nearest first: the mutation that scheduled it, and so on."""
+    is_before_kept: bool = True
+    """False if what the document was before is beyond retention, so that nobody can tell what changed."""
 
     def changes(self) -> list[FieldChange]:
-        return list(differences(self.before or {}, self.after or {}))
+        return list(differences(self.before or {}, self.after or {})) if self.is_before_kept else []
 
 
 def biography(reader: LogReader, table: str, id: str) -> Iterator[Chapter]:
     """Every change of a document, the newest first; ``table`` may be empty.
 
-    Raises NoHistory if there is none, Damaged.
+    Raises NoHistory if there is none, HistoryDropped where its versions are beyond retention, Damaged.
     """
     entry, write = newest_write(reader, table, id)
     while True:
+        if write.document == DROPPED:
+            raise HistoryDropped(write.table, id, entry.lsn)
         older = reader.entry(write.previous) if write.previous != BEFORE_FIRST else None
         before = write_of(older, write.table, id) if older is not None else None
-        yield Chapter(entry, write, fields_of(before), fields_of(write), causes_of(reader, entry))
+        causes = causes_of(reader, entry)
+        is_before_kept = before is None or before.document != DROPPED
+        yield Chapter(
+            entry, write, fields_of(before) if is_before_kept else None, fields_of(write), causes, is_before_kept
+        )
         if older is None or before is None:
             return
         entry, write = older, before

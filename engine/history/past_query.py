@@ -49,6 +49,8 @@ class Read:
     range: KeyRange
     changed_by: Entry | None
     """The last entry that changed what it says; None if nothing ever was there."""
+    unknown_until: LSN = BEFORE_FIRST
+    """If nothing changed it after this entry: what did before is beyond retention.  0 if nothing is."""
 
 
 def lsn_at(reader: LogReader, ts: int, last: LSN) -> LSN:
@@ -115,4 +117,4 @@ def causes(
                         found[read] = entry
         if entry.lsn % PROGRESS_STEP == 0:
             on_progress(entry.lsn, last)
-    return [Read(read, found.get(read)) for read in reads]
+    return [Read(read, found.get(read), BEFORE_FIRST if read in found else replica.whole_from) for read in reads]

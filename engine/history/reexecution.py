@@ -17,6 +17,7 @@ from attrs import Factory, define, frozen
 from ...actors.key_text import range_text
 from ...actors.version import Change
 from ...log.entry import BEFORE_FIRST, FIRST_LSN, LSN, Entry, KeyRange, Kind, Timestamp
+from ...log.errors import HistoryDropped
 from ...log.reader import LogReader
 from ...protocol import cbor, json
 from ..application.endpoint import Endpoint
@@ -151,8 +152,12 @@ def verify_entry(verification: Verification, replica: Replica, entry: Entry) -> 
     if endpoint is None:
         verification.unverifiable[problem] += 1
         return None
+    try:
+        again = run_again(replica, entry, endpoint)
+    except HistoryDropped:
+        verification.unverifiable["it read versions that are beyond retention"] += 1
+        return None
     verification.checked += 1
-    again = run_again(replica, entry, endpoint)
     difference = again if isinstance(again, Difference) else compare(entry, again)
     verification.add(difference)
     return again.changes(replica, entry) if difference is None and isinstance(again, Again) else None
@@ -171,6 +176,8 @@ def verify_deploy(verification: Verification, entry: Entry) -> None:
 
 def handler_of(replica: Replica, entry: Entry) -> tuple[Endpoint | None, str]:
     """What to run, or why there is nothing."""
+    if entry.lsn <= replica.whole_from:
+        return None, "what it did, or what was stored then, is beyond retention and was dropped"
     if entry.kind is Kind.IMPORT:
         return None, "imports come from a file"
     if replica.unloadable:
@@ -224,7 +231,7 @@ def run_again(replica: Replica, entry: Entry, endpoint: Endpoint) -> Again | Dif
             result = b"null" if is_system else encode_result(returned, attempt.transaction.handed_out)
             stamped = stamped_documents(attempt, entry.ts)
         return Again(attempt, written(replica, attempt, stamped), result)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, HistoryDropped):
         raise
     except BaseException as error:  # A handler may raise anything; that is a difference like any other.
         return Difference(entry.lsn, entry.function, "outcome", "committed", f"raised {type(error).__name__}: {error}")

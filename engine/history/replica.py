@@ -17,7 +17,7 @@ from ...actors.newest import Newest
 from ...actors.tables import Tables
 from ...actors.tail import Committed
 from ...actors.version import Change
-from ...log.entry import BEFORE_FIRST, LSN, Entry, Kind
+from ...log.entry import BEFORE_FIRST, DROPPED, FIRST_LSN, LSN, Entry, Kind
 from ...log.reader import LogReader
 from ..application.app import App, empty_app
 from ..application.codecs import codecs_of, definer
@@ -54,11 +54,17 @@ class Replica:
     """The newest commits since the last deploy."""
     pinned: bool = False
     """Whether it keeps its code, whatever is deployed."""
+    deployed: bytes | None = None
+    """What the last deploy that was passed over says."""
+    whole_from: LSN = field(init=False)
+    """After this entry nothing is beyond retention, neither what is stored nor what was done; up to it the
+    tables are empty.  0 if nothing was dropped."""
     unloadable: str = ""
     """Why the code deployed last cannot run here; empty if it can."""
 
     def __attrs_post_init__(self) -> None:
         self.cursors = Cursors(self.secret)
+        self.whole_from = whole_from(self.reader)
         self.read_with(self.app)
 
     @property
@@ -97,7 +103,10 @@ class Replica:
         replica = cls(reader, secret)
         state = state_at(reader, lsn, on_progress)
         replica.bodies = state.newest
-        replica.read_deployed(state.deployment)
+        if lsn < replica.whole_from:
+            replica.deployed, replica.tables.position = state.deployment, lsn
+        else:
+            replica.read_deployed(state.deployment)
         return replica
 
     def read_with(self, app: App) -> None:
@@ -121,6 +130,8 @@ class Replica:
         Raises SchemaMismatch, and DocumentInvalid if it is pinned to code that a document does not fit.
         """
         self.bodies.apply(entry)
+        if entry.lsn <= self.whole_from:
+            return self.pass_over(entry)
         if changes is None:
             committed = Committed(entry, self.tables.replay(entry))
         else:
@@ -130,6 +141,18 @@ class Replica:
         if entry.kind is Kind.DEPLOY and entry.code != self.app.code and not self.pinned:
             self.read_deployed(entry.args)
         return committed
+
+    def pass_over(self, entry: Entry) -> Committed:
+        """Go on by an entry as of which the tables cannot be told; read them once they can be."""
+        if entry.kind is Kind.DEPLOY:
+            self.deployed = entry.args
+        self.tables.position = entry.lsn
+        if entry.lsn == self.whole_from:
+            if self.deployed is not None and not self.pinned:
+                self.read_deployed(self.deployed)
+            else:
+                self.read_with(self.app)
+        return Committed(entry, ())
 
     def read_deployed(self, deployment: bytes) -> None:
         """Read all with the code that the entry of a deploy holds.  Raises SchemaMismatch."""
@@ -174,3 +197,15 @@ class Replica:
             request_id,
             PastEntries(self.reader),
         )
+
+
+def whole_from(reader: LogReader) -> LSN:
+    """The entry after which nothing that compaction has dropped stands in the way; 0 if nothing was dropped."""
+    if not reader.is_reduced:
+        return BEFORE_FIRST
+    newest, last = Newest(), BEFORE_FIRST
+    for entry in reader.entries(FIRST_LSN):
+        newest.apply(entry)
+        if newest.dropped or entry.args == DROPPED:
+            last = entry.lsn
+    return LSN(last + 1) if last else BEFORE_FIRST

@@ -9,8 +9,9 @@ from __future__ import annotations
 from attrs import Factory, define
 
 from ...log.encoding import decode
-from ...log.entry import FIRST_LSN, LSN, NO_TIME, Timestamp, Write
+from ...log.entry import DROPPED, FIRST_LSN, LSN, NO_TIME, Entry, Kind, Timestamp, Write
 from ...log.reader import LogReader
+from ..deployment.retention import history_days, retention_of
 
 DAY_NS = 86_400 * 1_000_000_000
 SPAN_NS_MIN = DAY_NS // 24
@@ -41,6 +42,13 @@ class TableTally:
     """Bytes of all versions."""
     current: dict[str, int] = Factory(dict[str, int])
     """Bytes of each document that is there, by id."""
+    dropped: int = 0
+    """Versions that compaction has dropped; not among the others."""
+    history_days: float | None = None
+    """How long versions are kept that were written over or deleted; None is for ever."""
+    beyond: int = 0
+    """Versions that the next compaction drops."""
+    beyond_size: int = 0
 
     @property
     def documents(self) -> int:
@@ -56,6 +64,10 @@ class TableTally:
         return self.written - self.current_size
 
     def add(self, write: Write) -> None:
+        if write.document == DROPPED:
+            self.dropped += 1
+            self.current[write.id] = 0
+            return
         if write.document is None:
             self.tombstones += 1
             self.current.pop(write.id, None)
@@ -78,11 +90,19 @@ class Statistics:
     """By path, those of the system included; entries without a function are in `kinds` only."""
 
     @classmethod
-    def of(cls, reader: LogReader) -> Statistics:
-        """Reads the whole log.  Raises Damaged."""
-        statistics = cls()
+    def of(cls, reader: LogReader, now: Timestamp) -> Statistics:
+        """Reads the whole log; what is beyond retention is so at ``now``.  Raises Damaged."""
+        statistics, history = cls(), History()
         for lsn, payload in reader.encoded(FIRST_LSN):
-            statistics.add(lsn, payload)
+            history.add(statistics.add(lsn, payload))
+        days = history_days(history.deployment)
+        retention = retention_of(days, now)
+        for name, table in statistics.tables.items():
+            table.history_days = days.get(name)
+            for since, size in history.ended.get(name, ()):
+                if retention.is_beyond((name, ""), since):
+                    table.beyond += 1
+                    table.beyond_size += size
         return statistics
 
     @property
@@ -91,7 +111,7 @@ class Statistics:
         span = self.last - self.first
         return None if span < SPAN_NS_MIN else self.total.size * DAY_NS // span
 
-    def add(self, lsn: LSN, payload: bytes) -> None:
+    def add(self, lsn: LSN, payload: bytes) -> Entry:
         entry, size = decode(payload), len(payload)
         assert entry.lsn == lsn, (entry.lsn, lsn)
         self.first, self.last = self.first or entry.ts, entry.ts
@@ -101,3 +121,25 @@ class Statistics:
             self.functions.setdefault(entry.function, Tally()).add(size)
         for write in entry.writes:
             self.tables.setdefault(write.table, TableTally()).add(write)
+        return entry
+
+
+@define(eq=False)
+class History:
+    """When each version that is kept stopped being the newest."""
+
+    newest: dict[tuple[str, str], int] = Factory(dict[tuple[str, str], int])
+    """Bytes, by table and id."""
+    ended: dict[str, list[tuple[Timestamp, int]]] = Factory(dict[str, list[tuple[Timestamp, int]]])
+    """By table: when, and how many bytes it has."""
+    deployment: bytes = b""
+
+    def add(self, entry: Entry) -> None:
+        if entry.kind is Kind.DEPLOY:
+            self.deployment = entry.args
+        for write in entry.writes:
+            size = self.newest.pop((write.table, write.id), 0)
+            if size:
+                self.ended.setdefault(write.table, []).append((entry.ts, size))
+            if write.document:
+                self.newest[write.table, write.id] = len(write.document)

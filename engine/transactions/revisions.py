@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 from ...actors.version import Version
-from ...log.entry import BEFORE_FIRST, LSN, Entry, Write
+from ...log.entry import BEFORE_FIRST, DROPPED, LSN, Entry, Write
+from ...log.errors import HistoryDropped
 from ...protocol import cbor
 from ...protocol.values import Int64
 from ..data.read_only import freeze
@@ -52,6 +53,8 @@ def revisions(past: PastEntries, codec: TableCodec, id: str, newest: LSN) -> Ite
     while lsn != BEFORE_FIRST:
         entry = past.entry(lsn)
         write = next(each for each in entry.writes if (each.table, each.id) == (codec.name, id))
+        if write.document == DROPPED:
+            raise HistoryDropped(codec.name, id, lsn)
         version, document = decoded(codec, write)
         size = version.size if version is not None else len(write.document or b"")
         yield Revision(lsn=lsn, ts=Int64(entry.ts), function=entry.function, document=document), size

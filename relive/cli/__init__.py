@@ -26,6 +26,7 @@ codegen      `relive codegen`
 log          `relive log`: show and verify
 blame        every change of a document, and why
 checkpoint   `relive log checkpoint`, and how a server has it done
+compaction   `relive log compact` and `relive log erase`
 collector    when Python looks for garbage
 log_files    reads a log beside its writer
 statistics_text  how much a log holds, for people and for programs

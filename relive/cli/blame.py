@@ -12,10 +12,12 @@ from ..engine.data.system_tables import EnvironmentVariable
 from ..engine.data_folder import LOG
 from ..engine.history.biography import Chapter, FieldChange, biography
 from ..log.entry import Entry
+from ..log.errors import HistoryDropped
+from ..log.reader import LogReader
 from ..log.storage import FolderStorage
 from ..protocol import cbor, json
 from ..protocol.values import Value
-from .entry_text import MASK, session_text, time_text, value_text, what_happened
+from .entry_text import MASK, session_text, time_text, value_text, value_tree, what_happened
 from .log_files import named_in_full, open_log
 from .options import data_option, json_option, traceback_option
 from .output import print_json, readable, say
@@ -45,12 +47,24 @@ def blame(document: str, data: Path, limit: int, as_json: bool) -> int:
     table, _, id = document.rpartition("/")
     storage = FolderStorage(data / LOG)
     with named_in_full(storage):
-        chapters = list(islice(biography(open_log(storage).reader, table, id), limit + 1))
+        chapters, end = read_chapters(open_log(storage).reader, table, id, limit + 1)
     for chapter in chapters[:limit]:
         print_json(chapter_tree(chapter)) if as_json else click.echo("\n".join(chapter_lines(chapter)))
     if len(chapters) > limit:
         say(f"there are older changes; --limit shows more than {limit}")
+    elif end:
+        say(end)
     return 0
+
+
+def read_chapters(reader: LogReader, table: str, id: str, count: int) -> tuple[list[Chapter], str]:
+    """The newest chapters, and why there are no older ones if that is not because there was nothing."""
+    chapters: list[Chapter] = []
+    try:
+        chapters.extend(islice(biography(reader, table, id), count))
+    except HistoryDropped as error:
+        return chapters, str(error)
+    return chapters, ""
 
 
 def chapter_lines(chapter: Chapter) -> Iterator[str]:
@@ -65,6 +79,8 @@ def chapter_lines(chapter: Chapter) -> Iterator[str]:
     for cause in chapter.causes:
         yield f"            which entry {cause.lsn} made happen: {cause.function}, {cause_text(cause)}"
     yield f"  code      {entry.code.hex()[:CODE_CHARS_SHOWN]}, run by relive {entry.engine}"
+    if not chapter.is_before_kept:
+        yield "  what it changed is not known: the version before is beyond retention"
     for change in chapter.changes():
         yield f"  {change_text(chapter.write.table, change)}"
 
@@ -100,13 +116,14 @@ def chapter_tree(chapter: Chapter) -> dict[str, object]:
         "previous": write.previous,
         "kind": entry.kind.value,
         "function": entry.function,
-        "args": json.to_json(cbor.decode(entry.args)) if entry.function else None,
+        "args": value_tree(entry.args) if entry.function else None,
         "identity": None if entry.identity is None else json.to_json(cbor.decode(entry.identity)),
         "session": session_text(entry),
         "request": entry.request,
         "causes": [cause_tree(each) for each in (entry, *chapter.causes)],
         "code": entry.code.hex(),
         "engine": entry.engine,
+        "previousKept": chapter.is_before_kept,
         "changes": [change_tree(write.table, change) for change in chapter.changes()],
     }
 

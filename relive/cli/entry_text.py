@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ..actors.key_text import range_text, shortened
 from ..engine.data.system_tables import EnvironmentVariable
-from ..log.entry import Entry, KeyRange, Kind, Write
+from ..log.entry import DROPPED, Entry, KeyRange, Kind, Write
 from ..protocol import cbor, json
 from ..protocol.values import Value
 from .output import readable
@@ -22,6 +22,7 @@ RANGE_CHARS_SHOWN_MAX = 240
 COLUMNS = ("lsn", "time (UTC)", "kind", "function", "cause", "writes")
 SHORT = ("lsn", "time (UTC)", "kind")
 """Columns that are never folded."""
+NOT_KEPT = "(beyond retention, not kept)"
 MASK = "(hidden)"
 """In place of a secret."""
 REQUESTS = ("client", "http")
@@ -83,7 +84,8 @@ def entry_tree(entry: Entry) -> dict[str, object]:
         "kind": entry.kind.value,
         "function": entry.function,
         "cause": {"kind": entry.cause.kind, "id": entry.cause.id, "parent": entry.cause.parent},
-        "args": json.to_json(cbor.decode(entry.args)),
+        "args": value_tree(entry.args),
+        "reduced": entry.args == DROPPED,
         "identity": None if entry.identity is None else json.to_json(cbor.decode(entry.identity)),
         "result": None if entry.result is None else json.parse(entry.result),
         "resultDigest": entry.result_digest.hex(),
@@ -156,7 +158,12 @@ def fields(entry: Entry) -> Iterator[tuple[str, str]]:
 
 
 def value_text(data: bytes) -> str:
-    return readable(cbor.decode(data))
+    return readable(cbor.decode(data)) if data != DROPPED else NOT_KEPT
+
+
+def value_tree(data: bytes) -> object:
+    """As JSON; null if it is not kept any more."""
+    return json.to_json(cbor.decode(data)) if data != DROPPED else None
 
 
 def deployment_text(entry: Entry) -> str:
@@ -190,6 +197,8 @@ def read_text(read: KeyRange) -> str:
 def document_of(write: Write) -> Value:
     """The document that was written, without what nobody should see."""
     assert write.document is not None, write.id
+    if write.document == DROPPED:
+        return NOT_KEPT
     document = cbor.decode(write.document)
     if write.table == EnvironmentVariable.__table__ and isinstance(document, dict):
         return {**document, "value": MASK}

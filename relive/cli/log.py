@@ -9,21 +9,23 @@ import click
 from rich.console import Console
 
 from ..engine.data_folder import LOG
+from ..engine.env import real_env
 from ..engine.history.statistics import Statistics
-from ..log.entry import FIRST_LSN, LSN
+from ..log.entry import FIRST_LSN, LSN, Timestamp
 from ..log.errors import Damaged
 from ..log.recovery import OnEntry
 from ..log.storage import FolderStorage
 from ..log.verify import Verified
 from ..log.verify import verify as verify_log
 from .checkpoint import checking, checkpoint
+from .compaction import compact_command, erase
 from .entry_text import description, entry_tree, table_of, time_text
 from .log_files import named_in_full, open_log
 from .options import data_option, json_option, traceback_option
 from .output import print_json, say
 from .progress import LogProgress
 from .replaying import replay_options
-from .statistics_text import statistics_tables, statistics_tree
+from .statistics_text import checkpoint_lines, checkpoints_of, statistics_tables, statistics_tree
 
 LIMIT = 20
 LINE_CHARS_MAX = 10_000
@@ -77,14 +79,15 @@ def show(data: Path, from_lsn: int | None, limit: int, entry: int | None, as_jso
 @traceback_option
 def stats(data: Path, as_json: bool) -> None:
     """Show how much the log holds: by table, kind and function, and what history takes."""
-    storage = storage_of(data)
+    storage, now = storage_of(data), real_env().clock_ns()
     with named_in_full(storage):
-        statistics = Statistics.of(open_log(storage).reader)
+        statistics = Statistics.of(open_log(storage).reader, Timestamp(now))
+    checkpoints = checkpoints_of(storage, now)
     if as_json:
-        print_json(statistics_tree(statistics))
+        print_json(statistics_tree(statistics) | {"checkpoints": [each.tree() for each in checkpoints]})
         return
     console = console_of()
-    for part in statistics_tables(statistics):
+    for part in (*statistics_tables(statistics), *checkpoint_lines(checkpoints)):
         console.print(part, highlight=False, markup=False)
 
 
@@ -120,6 +123,8 @@ def verify(data: Path, as_json: bool) -> int:
 
 
 log.add_command(checkpoint)
+log.add_command(compact_command)
+log.add_command(erase)
 
 
 def console_of() -> Console:

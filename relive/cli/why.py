@@ -55,7 +55,10 @@ def why(function: str, arguments: str, data: Path, at: LSN | Time | None, as_jso
 def read_lines(read: Read) -> Iterator[str]:
     yield f"reads {read_text(read.range)}"
     by = read.changed_by
-    yield "  which nothing ever changed" if by is None else f"  changed last by {maker_text(by)}"
+    if by is None and read.unknown_until:
+        yield f"  which nothing changed after entry {read.unknown_until}; what did before is beyond retention"
+    else:
+        yield "  which nothing ever changed" if by is None else f"  changed last by {maker_text(by)}"
 
 
 def maker_text(entry: Entry) -> str:
@@ -69,6 +72,7 @@ def read_tree(read: Read) -> dict[str, object]:
         "index": str(read.range.index),
         "range": range_text(read.range),
         "keysOnly": read.range.keys_only,
+        "unknownUntil": read.unknown_until or None,
         "changedBy": None
         if entry is None
         else {

@@ -50,9 +50,9 @@ def made(hints: dict[str, Any], by: tuple[str, ...], **fields: Any) -> bytes:
     namespace: dict[str, Any] = {"__module__": __name__, "__annotations__": hints}
     namespace |= {name: fields.get(name) or field() for name in hints}
     if by:
-        namespace["by"] = index(*[namespace[name] for name in by])  # type: ignore[call-overload]
-    cls: type[Document] = type(Document)("Note", (Document,), namespace)
-    return of(cls)
+        namespace["by"] = index(*[namespace[name] for name in by])
+    make: Any = type(Document)
+    return of(make("Note", (Document,), namespace))
 
 
 def test_where_code_of_the_app_makes_a_part_of_a_document_there_is_none() -> None:

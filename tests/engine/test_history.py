@@ -14,7 +14,7 @@ from relive.engine.history.errors import NoHistory
 from relive.engine.history.statistics import DAY_NS, Statistics
 from relive.engine.transactions.context import MutationCtx, QueryCtx
 from relive.engine.transactions.revisions import Revision
-from relive.log.entry import LSN
+from relive.log.entry import LSN, Timestamp
 from relive.protocol import json
 from relive.protocol.results import QueryFailure, QuerySuccess
 
@@ -80,7 +80,7 @@ def test_statistics_tell_current_from_old_bytes() -> None:
     bench.write(change)
     bench.flush()
 
-    statistics = Statistics.of(bench.database.log.reader)
+    statistics = Statistics.of(bench.database.log.reader, Timestamp(bench.clock()))
     tally = statistics.tables["tickets"]
     first, second = (write.document for lsn in (2, 3) for write in bench.entry(LSN(lsn)).writes)
     assert first is not None
