@@ -132,7 +132,8 @@ def fold(
     """Make a checkpoint of all sealed segments; None if there is none, or one of them already.
 
     ``definer_of`` says how the tables of a state are read, for the keys of their indexes; None leaves them out.
-    Takes no lock, and needs none: sealed segments do not change.  Raises Damaged, CheckpointFailed.
+    Takes no lock, and needs none: sealed segments do not change.  If compaction puts others in their place
+    meanwhile it may find them damaged; it can then be done again.  Raises Damaged, CheckpointFailed.
     """
     recovery, start = load_newest(storage, on_bad)
     sealed = segment_names(storage)[:-1]

@@ -1,6 +1,6 @@
 """Compaction of a log that nobody serves: what is beyond the retention of its tables is dropped for good.
 
-    recover ──> seal ──> survey ──> write anew ──> record ──> checkpoint ──> put in place ──> older checkpoints go
+    recover ──> estimate ──> seal ──> write anew ──> record ──> checkpoint ──> put in place ──> older checkpoints go
 
 An entry says what is dropped before it is: the log never lacks anything silently.  Checkpoints that were made
 before hold what was dropped, so they are removed; the one made here is of the newest versions alone.
@@ -15,8 +15,8 @@ from attrs import define, frozen
 
 from ..actors.checkpoints import Definer, OnBad, fold
 from ..actors.recovery import Recovery
-from ..log.checkpoint import checkpoint_names
-from ..log.compaction import Prepared, discard, estimate, prepare, publish, survey
+from ..log.checkpoint import checkpoint_name, checkpoint_names
+from ..log.compaction import Prepared, discard, estimate, prepare, publish
 from ..log.encoding import encode
 from ..log.entry import BEFORE_FIRST, LSN, Cause, Entry, Kind, Timestamp
 from ..log.errors import CheckpointFailed, NoLog
@@ -85,10 +85,13 @@ def compact(
     """
     if not segment_names(storage):
         raise NoLog(str(storage))
-    recovery, seen = Recovery(), set[DocumentKey]()
+    recovery, seen, recorded = Recovery(), set[DocumentKey](), BEFORE_FIRST
 
     def apply(entry: Entry) -> None:
+        nonlocal recorded
         recovery.apply(entry)
+        if entry.function == FUNCTION:
+            recorded = entry.lsn
         if erased:
             seen.update((write.table, write.id) for write in entry.writes if (write.table, write.id) in erased)
 
@@ -101,14 +104,13 @@ def compact(
         now = Timestamp(max(env.clock_ns(), log.last_ts))
         days = history_days(recovery.deployment)
         retention = retention_of(days, now, erased)
-        if dry_run:
-            return Compacted(estimate(storage, retention), None)
+        expected = estimate(storage, retention)
+        if not dry_run and not expected.segments:
+            remove_checkpoints_before(storage, recorded)  # A crash may have left them.
+        if dry_run or not expected.segments:
+            return Compacted(expected, None)
         log.writer.seal()
-        survey(storage, retention)
         prepared = prepare(storage, retention)
-        if not prepared.segments:
-            remove_old_checkpoints(storage)
-            return Compacted(prepared, None)
         try:
             lsn = record(log, recovery.code, env, Timestamp(now + 1), prepared, days, erased)
         except BaseException:
@@ -118,7 +120,7 @@ def compact(
         with suppress(CheckpointFailed):  # The log says all of it, only slower.
             fold(storage, on_bad, None, definer_of if definer else no_definer)
         publish(storage, prepared)
-        remove_old_checkpoints(storage)
+        remove_checkpoints_before(storage, lsn)
         return Compacted(prepared, lsn)
 
 
@@ -173,12 +175,9 @@ def record(
     return lsn
 
 
-def remove_old_checkpoints(storage: Storage) -> None:
-    """All but the newest, if that one is of all sealed segments: the others may hold what was dropped."""
-    *older, newest = checkpoint_names(storage) or ("",)
-    first_behind = segment_names(storage)[-1]
-    covers_all = newest.partition(".")[0] == f"{int(first_behind.partition('.')[0]) - 1:020}"
-    for name in older if covers_all else (*older, newest):
-        if name:
+def remove_checkpoints_before(storage: Storage, compaction: LSN) -> None:
+    """Those that the log came to before that compaction, which may hold what it dropped."""
+    for name in checkpoint_names(storage):
+        if name < checkpoint_name(LSN(max(compaction - 1, BEFORE_FIRST))):
             storage.remove(name)
     storage.sync_folder()
