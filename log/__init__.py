@@ -11,7 +11,7 @@ writer    queue, batch, write, fsync
 reader    durable entries from any LSN on, by cursor
 checkpoint  files that say what the log comes to as of one entry
 recovery  reads the files from end to end; tells a torn tail from damage
-retention what is beyond the retention of its tables
+retention  what is beyond the retention of its tables
 compaction  sealed segments written anew without it
 verify    is the log, byte for byte, one unbroken history?
 copy      the same entries, up to one of them, in another folder
