@@ -164,6 +164,8 @@ def test_a_range_and_a_sample_of_it(bench: Bench) -> None:
 class Edited:
     """A reader of a log in which one entry was changed."""
 
+    is_reduced = False
+
     def __init__(self, bench: Bench, lsn: int, change: Callable[[Entry], Entry]) -> None:
         self.reader, self.lsn, self.change = bench.database.log.reader, lsn, change
 
