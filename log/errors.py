@@ -169,7 +169,11 @@ class HistoryDropped(LogError):
     """The entry that wrote the version."""
 
     def __str__(self) -> str:
-        what = f"what {self.table}/{self.id} was after entry {self.lsn}" if self.id else f"what entry {self.lsn} was of"
+        what = (
+            f"what {self.table}/{self.id} was after entry {self.lsn}"
+            if self.id
+            else f"what entry {self.lsn} did, or found,"
+        )
         return (
             f"{what} is beyond the history that its table keeps (history_days, or it was erased), and was dropped: "
             f"ask for a later time"

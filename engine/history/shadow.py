@@ -18,6 +18,7 @@ from hashlib import blake2b
 from attrs import Factory, define, frozen
 
 from ...log.entry import BEFORE_FIRST, LSN, Entry, Kind
+from ...log.errors import HistoryDropped
 from ...log.reader import LogReader
 from ...protocol.values import Value, equal
 from ..application.app import App
@@ -27,7 +28,7 @@ from ..errors import DocumentInvalid, SchemaMismatch
 from ..execution.attempt import DIGEST_BYTES
 from .errors import DoesNotFit
 from .reexecution import Again, Difference, handler_of, run_again, written_text
-from .replica import COMMITS_HELD_MAX, Replica
+from .replica import COMMITS_HELD_MAX, Replica, whole_from
 
 PROGRESS_STEP = 100
 """Entries between one report of progress and the next."""
@@ -107,8 +108,12 @@ class Shadow:
     def run(self, app: App, first: LSN, last: LSN) -> Shadowed:
         """The entries of a range with ``app``.
 
-        Raises DoesNotFit if documents of then do not fit its schema, Damaged.
+        Raises DoesNotFit if documents of then do not fit its schema, HistoryDropped if the range begins where
+        something is beyond retention, Damaged.
         """
+        beginning = whole_from(self.reader)
+        if begin_of(first) < beginning:
+            raise HistoryDropped("", "", LSN(beginning - 1))
         shadowed = Shadowed(first, last)
         self.measure(shadowed)
         self.compare(shadowed, app)
