@@ -22,7 +22,7 @@ from ..actors.supervisor import REBUILDS_MAX
 from .history import History
 from .plan import DISK_FULL, DUPLICATE, FOLLOWER, HALF_OPEN, SYNC_FAILS, WRITE_FAILS
 from .process import CRASHED, DISK, FAILED, KILLED, STOPPED
-from .trace import Ended, Event, Faulted, Started, Wrote
+from .trace import Answered, Ended, Event, Faulted, Opened, Started, Wrote
 
 FAULTS_OF_THE_DISK = frozenset({SYNC_FAILS, WRITE_FAILS, DISK_FULL})
 
@@ -79,9 +79,22 @@ def may_have_run_again(history: History, answered: int, lsn: int) -> bool:
 
     Its answer is kept in memory: until the process ends, or until entries are taken back from a full disk.
     """
-    since = list(events_between(history, answered, written_at(history, lsn) + 1))
+    # The process that answered may have ended while the answer was on its way: it is that of the socket.
+    opened = opened_before(history, answered)
+    since = list(events_between(history, opened, written_at(history, lsn) + 1))
     ended = any(isinstance(event, Ended | Started) for event in since)
-    return ended or bool(faults_before(history, answered + len(since), frozenset({DISK_FULL})))
+    return ended or bool(faults_before(history, opened + len(since), frozenset({DISK_FULL})))
+
+
+def opened_before(history: History, answered: int) -> int:
+    """When the socket was opened on which an answer came."""
+    answer = history.events[answered][1]
+    assert isinstance(answer, Answered)
+    return max(
+        position
+        for position, (_, event) in enumerate(history.events[:answered])
+        if isinstance(event, Opened) and event.client == answer.client
+    )
 
 
 def may_have_come_late(history: History, client: int, asked: int, lsn: int) -> bool:

@@ -11,9 +11,11 @@ import pytest
 from attrs import evolve
 from relive.simulations.checkers import isolation, jobs, order, pages, subscriptions
 from relive.simulations.checkers.verdict import CHECKERS
+from relive.simulations.excuses import may_have_run_again
+from relive.simulations.history import history_of
 from relive.simulations.plan import MORE, SPLIT, Operation
 from relive.simulations.run import Run
-from relive.simulations.trace import Answered, Asked, Seen, Shown, Started, Wrote
+from relive.simulations.trace import Answered, Asked, Ended, Event, Seen, Shown, Started, Wrote
 
 from .tampered import changed, found, mutate, nothing, problems, ran, watch, with_entry, with_events, without_entry
 
@@ -239,3 +241,14 @@ def test_a_client_whose_view_goes_back_is_found() -> None:
     events[positions[-1]] = at, evolve(event, ts=1)
 
     assert "what is shown does not go back" in found(order.check, changed(watched(), events=events))
+
+
+def test_an_answer_may_be_of_a_process_that_has_ended_since() -> None:
+    """It was on its way when the next process began, in which the request runs again."""
+    events, lsn = list(watched().trace.events), watched().entries[-1].lsn
+    answered = next(position for position, (_, event) in enumerate(events) if isinstance(event, Answered))
+    ended: list[tuple[int, Event]] = [(0, Ended(1, "killed")), (0, Started(2, 0, torn=False))]
+    restarted = changed(watched(), events=[*events[:answered], *ended, *events[answered:]])
+
+    assert not may_have_run_again(history_of(watched()), answered, lsn)
+    assert may_have_run_again(history_of(restarted), answered + len(ended), lsn)
