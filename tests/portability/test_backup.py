@@ -338,3 +338,19 @@ def test_a_damaged_log_does_not_replace_a_good_backup(tmp_path: Path) -> None:
         back_up(tmp_path / "data", tmp_path / "backup")
 
     assert verify_backup(tmp_path / "backup").lsn == 3
+
+
+def test_damage_to_a_sealed_segment_is_found_before_the_backup_changes(tmp_path: Path) -> None:
+    log = data_folder(tmp_path / "data", [1])
+    back_up(tmp_path / "data", tmp_path / "backup")
+    for _ in range(9):
+        append(log, 1)
+    log.close()
+    sealed = sorted((tmp_path / "data" / "log").glob("*.log"))[1]
+    data = bytearray(sealed.read_bytes())
+    data[200] ^= 1
+    sealed.write_bytes(data)
+    with pytest.raises(BackupInvalid, match="No backup was made of it"):
+        back_up(tmp_path / "data", tmp_path / "backup")
+
+    assert verify_backup(tmp_path / "backup").lsn == 1

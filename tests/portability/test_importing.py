@@ -155,6 +155,16 @@ def test_ids_that_come_twice_or_are_there_already_are_bad_rows() -> None:
         load(there, rows({"_id": id, "name": "a"}, {"_id": id, "name": "b"}), "jsonl", "replace", "channels")
 
 
+def test_an_id_of_another_table_is_a_bad_row() -> None:
+    there = filled()
+    (id,) = documents(there, "channels")
+    data = rows({"text": "a"}, {"_id": id})
+    with pytest.raises(RowsInvalid, match=r"row 2: `_id` \w+ belongs to a table with the number 10001"):
+        load(there, data, "jsonl", table="loose")
+
+    assert documents(there, "loose") == {}
+
+
 def test_references_are_checked_with_the_numbers_of_the_file() -> None:
     here = open_bench(app_of(Other, Channel))  # Numbers the other way round.
     fill(here, [])
@@ -173,6 +183,7 @@ def test_references_are_checked_with_the_numbers_of_the_file() -> None:
     assert there.database.catalog.number_of("channels") == 10_002
     assert [fields["channel"] for fields in documents(again, "others").values()] == [id]
     assert len({again.database.catalog.number_of(name) for name in ("channels", "others", "messages")}) == 3
+    assert len({fields["name"] for fields in documents(again, "_tables").values()}) == len(documents(again, "_tables"))
 
 
 def test_a_number_of_a_table_that_has_documents_is_not_taken() -> None:
