@@ -33,6 +33,7 @@ history        the log, laid over the model
 excuses        what each fault excuses
 isolation      whether clients can tell that transactions were not one after another
 checkers       what must be true of every run
+authored       an app of somebody's own: what its author says of it, and what is wrong with a run
 subject        what is simulated: all that campaigns, the minimiser and the reports know
 attempts       many seeds, here or in worker processes
 campaign       many seeds, what failed, what was reached

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import trio
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from ..protocol.client_session import INITIAL_CONNECT, ClientSession, MutationDone, Terminated
 from ..protocol.client_wire import decode_server, encode_client
@@ -32,6 +33,11 @@ def session_id(seed: int, number: int) -> bytes:
     return stream(seed, f"session {number}").randbytes(16)
 
 
+def same(args: dict[str, Any]) -> dict[str, Any] | None:
+    """As the plan says."""
+    return args
+
+
 @define(eq=False)
 class Client:
     number: int
@@ -42,6 +48,8 @@ class Client:
     pipelined: bool
     operate: Callable[[Operation], None] = lambda operation: None
     """Asks whoever operates the server."""
+    resolve: Callable[[dict[str, Any]], dict[str, Any] | None] = same
+    """The arguments as they can be sent now; None if they cannot."""
     link: Link | None = None
     socket: int = 0
     paths: dict[int, Asked] = Factory(dict[int, Asked])
@@ -63,6 +71,10 @@ class Client:
             self.has_done_all = True
 
     async def act(self, operation: Operation) -> None:
+        args = self.resolve(operation.args)
+        if args is None:
+            return  # There is no document yet whose id could be sent.
+        operation = evolve(operation, args=args)
         if operation.verb == MUTATE:
             request = self.session.mutate(operation.path, operation.args)
             self.paths[request] = Asked(self.number, request, operation.path, operation.args)

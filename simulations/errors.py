@@ -5,6 +5,9 @@ ReliveError
     ├── TrioUnsupported   this version of trio cannot be driven
     ├── PlanInvalid       a plan file that cannot be run
     ├── SimulatorFailed   the world or a checker has a bug
+    ├── AppNotSimulated   an app that cannot be simulated, because it does not load
+    ├── SimulationFileInvalid  what an author says of an app cannot be used
+    ├── InvariantFailed   an author's invariant raised something else than AssertionError
     ├── Deadlock          nothing can run any more, and nobody waits for a time
     └── TooManySteps      the program runs in circles
 """
@@ -77,3 +80,37 @@ class SimulatorFailed(SimulationError):
     def __str__(self) -> str:
         where = f" at seed {self.seed}" if self.seed is not None else ""
         return f"the simulator itself failed{where}: {self.problem}"
+
+
+@define(auto_exc=True)
+class AppNotSimulated(SimulationError):
+    """Repair the app."""
+
+    folder: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.folder} cannot be simulated: {self.problem}"
+
+
+@define(auto_exc=True)
+class SimulationFileInvalid(SimulationError):
+    """Repair the file that says what must be true of the app."""
+
+    where: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem}"
+
+
+@define(auto_exc=True)
+class InvariantFailed(SimulationError):
+    """Repair the invariant: it says neither yes nor no."""
+
+    name: str
+    where: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"the invariant {self.name} is broken itself, {self.where}: {self.problem}"

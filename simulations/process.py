@@ -20,6 +20,7 @@ from ..engine.admin_key import AdminKey
 from ..engine.application.app import App
 from ..engine.database import Database
 from ..engine.env import Env
+from ..engine.execution.executor import Executor
 from ..engine.server.connection import Connection
 from ..engine.server.listener import Server
 from ..log.checkpoint import checkpoint_names
@@ -60,6 +61,9 @@ class SimulatedServer(Server):
     behind: Any = None
     """The database whose mutations run behind, if there is a second executor."""
 
+    def executors(self) -> list[Executor]:
+        return [self.database.executor, *([self.behind.executor.second] if self.behind is not None else [])]
+
     def connection_of(self, version: ClientVersion) -> Connection:
         connection = Server.connection_of(self, version)
         if self.behind is not None:
@@ -87,12 +91,14 @@ class Process:
     """How often its tables were made to fail."""
     maker_dies: list[int] = Factory(list[int])
     """At which change of a file the next makers of checkpoints end."""
+    runs_twice: bool = False
+    """Whether every function is run a second time and must come out the same."""
     door: Door = Factory(Door)
     links: list[Link] = Factory(list[Link])
     scope: trio.CancelScope = Factory(trio.CancelScope)
     how: str = STOPPED
     """How it ends, if it is cancelled."""
-    server: Server | None = None
+    server: SimulatedServer | None = None
     is_open: bool = False
     opened: trio.Event = Factory(trio.Event)
     nursery: trio.Nursery | None = field(default=None, repr=False)
@@ -135,6 +141,8 @@ class Process:
         server = self.server = SimulatedServer(database, ADMIN_KEY, "simulation")
         if self.follower_lag:
             server.behind = behind(database, self.follower_lag, self.follower_random, self.trace.probe)
+        for executor in server.executors():
+            executor.twice = self.runs_twice
         if self.is_full_stack:
             await self.serve_bytes(server)
         else:

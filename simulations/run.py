@@ -7,6 +7,7 @@ from hashlib import sha256
 from attrs import define, field
 
 from ..engine.application.app import App
+from ..engine.execution.executions import Execution
 from ..log.entry import Entry
 from ..log.errors import Damaged
 from ..log.memory import MemoryStorage
@@ -36,6 +37,8 @@ class Run:
     """Of the scheduler, for `replayed`."""
     storage: MemoryStorage | None = field(default=None, repr=False)
     """What is on the disk at the end."""
+    executions: tuple[Execution, ...] = field(default=(), repr=False)
+    """Of an app of somebody's own: the newest of each process."""
 
     def text(self) -> str:
         """Everything that must be the same for the same plan."""
@@ -50,11 +53,14 @@ def simulated_app() -> App:
     return versions()[0]
 
 
-def run(plan: Plan) -> Run:
-    """Run a plan to its end, whatever happens in it.  Raises TrioUnsupported."""
+def run(plan: Plan, authored: App | None = None) -> Run:
+    """Run a plan to its end, whatever happens in it: with the simulator's own app, or with somebody's.
+
+    Raises TrioUnsupported.
+    """
     driver.check()
     clock = Clock()
-    world = World(plan, simulated_app(), clock)
+    world = World(plan, authored if authored is not None else simulated_app(), clock, authored is not None)
     schedule = Schedule(plan.policy, stream(plan.seed, "schedule"), plan.choices)
     try:
         driver.drive(world.run, schedule=schedule, clock=clock, steps_max=STEPS_MAX)
@@ -70,4 +76,5 @@ def run(plan: Plan) -> Run:
     except Damaged as error:
         damage = str(error)
     left = world.storage if world.ledger is None else None
-    return Run(plan, world.trace, tuple(entries), damage, tuple(schedule.choices), left)
+    choices, executions = tuple(schedule.choices), tuple(world.executions)
+    return Run(plan, world.trace, tuple(entries), damage, choices, left, executions)

@@ -12,20 +12,24 @@ from __future__ import annotations
 from copy import deepcopy
 from itertools import count
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import trio
 from attrs import Factory, define, field
 
+from ..actors.definition import BY_CREATION_TIME
 from ..engine.application.app import App
+from ..engine.database import Database
 from ..engine.env import Env, Watchdog
+from ..engine.execution.executions import Execution
 from ..log.entry import Entry
 from ..log.errors import Damaged
 from ..log.memory import MemoryStorage, keep_everything
 from ..log.recovery import recover
 from ..protocol.client_session import ClientSession
+from .authored import references
 from .caller import Caller
-from .client import Client, session_id
+from .client import Client, same, session_id
 from .damage import misread, rot
 from .driver import NANOSECONDS, Clock
 from .network import Link, Pipe
@@ -74,6 +78,10 @@ class World:
     plan: Plan
     app: App
     clock: Clock
+    is_authored: bool = False
+    """Whether the app is somebody's own: its functions run twice, and plans name documents by their number."""
+    executions: list[Execution] = Factory(list[Execution])
+    """Of processes that have ended, if the app is somebody's own."""
     trace: Trace = field(init=False)
     storage: MemoryStorage = field(init=False)
     env: Env = field(init=False)
@@ -95,6 +103,8 @@ class World:
     looked: int = 0
     """How often somebody looked at the monotonic clock."""
     clients: list[Client] = Factory(list[Client])
+    last: Database | None = None
+    """Of the process that ended last."""
     is_stopping: bool = False
     has_given_up: bool = False
     """No process gets going any more."""
@@ -179,7 +189,8 @@ class World:
         session = ClientSession(session_id(self.plan.seed, number))
         reconnect_s = knobs.reconnect_ms / 1000
         operate = self.operator.ask
-        client = Client(number, session, self.dial, self.trace, reconnect_s, knobs.pipelined, operate)
+        resolve = self.resolve if self.is_authored else same
+        client = Client(number, session, self.dial, self.trace, reconnect_s, knobs.pipelined, operate, resolve)
         self.clients.append(client)
         nursery.start_soon(client.run, operations)
         return client
@@ -241,8 +252,10 @@ class World:
                 self.operator,
                 knobs.full_stack,
                 knobs.checkpoint_ms,
+                runs_twice=self.is_authored,
             )
             how = await process.run()
+            self.note_executions(process)
             if how == CRASHED and process.how != CRASHED:
                 self.crash(HALF)  # In the middle of a write.
             elif how.startswith((DISK, FAILED)):
@@ -256,6 +269,29 @@ class World:
             if how == STOPPED or self.has_given_up:
                 return
             await trio.sleep(knobs.restart_ms / 1000)
+
+    def note_executions(self, process: Process) -> None:
+        if self.is_authored and process.server is not None:
+            self.last = process.server.database
+            for executor in process.server.executors():
+                self.executions += executor.executions.kept
+
+    def resolve(self, args: dict[str, Any]) -> dict[str, Any] | None:
+        """Arguments with ids of documents that there are; None if there is none."""
+        server = self.process.server if self.process is not None else None
+        database = server.database if server is not None else self.last
+        if database is None:
+            return None
+        tables = database.runtime.tables
+
+        def ids(name: str) -> list[str]:
+            return [version.id for version in tables.table(name).indexes[BY_CREATION_TIME].entries.values()]
+
+        try:
+            resolved: dict[str, Any] = references.resolve(args, ids)
+        except references.NoDocument:
+            return None
+        return resolved
 
     # Faults.
 
