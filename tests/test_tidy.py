@@ -180,8 +180,7 @@ def test_nothing_hides_a_broken_assertion() -> None:
         if isinstance(node, ast.ExceptHandler) and node.type is not None and "AssertionError" in ast.unparse(node.type)
         # The runtime ends the process when the committer's invariants break; and an author's invariants are
         # written as assertions, for a simulation to find where they do not hold.
-        if ast.unparse(node.body[-1]) != "raise"
-        and name not in ("actors/runtime.py", "simulations/authored/checks.py")
+        if ast.unparse(node.body[-1]) != "raise" and name not in ("actors/runtime.py", "simulations/authored/checks.py")
     ]
 
     assert offenders == []
