@@ -28,6 +28,7 @@ from ..log.entry import LSN, Entry
 from ..log.errors import CheckpointFailed, DiskFull, SyncFailed
 from ..log.memory import MemoryStorage, Stopped
 from ..log.recovery import recover
+from ..log.segment import segment_names
 from ..log.writer import Batch
 from ..protocol.client_version import UNKNOWN_VERSION, ClientVersion
 from .fold import Fold
@@ -189,8 +190,12 @@ class Process:
 
     async def make_checkpoints(self) -> None:
         """As another process does it in production: it may end at any change of a file."""
+        covered: tuple[str, ...] = ()
         while self.checkpoint_ms:
             await trio.sleep(self.checkpoint_ms / 1000)
+            names = segment_names(self.storage)
+            if names == covered:
+                continue
             maker = Maker(self.storage, self.maker_dies.pop() if self.maker_dies else None)
             try:
                 made = fold(maker, self.bad_checkpoint)
@@ -199,6 +204,7 @@ class Process:
             except (CheckpointFailed, OSError):
                 self.trace.probe("no checkpoint could be made")
             else:
+                covered = names
                 if made is not None:
                     self.trace.probe("a checkpoint is made")
 
