@@ -13,6 +13,8 @@ from relive.actors.intervals import Intervals
 from relive.actors.newest import Newest
 from relive.engine.execution.executor import Executor
 from relive.engine.execution.live_queries import LiveQueries
+from relive.engine.execution.nested_calls import NestedCalls
+from relive.engine.transactions.journal import Pages
 from relive.engine.transactions.mutation_run import MutationRun
 from relive.engine.transactions.overlay import Overlay
 from relive.engine.transactions.pagination import Bounds
@@ -225,3 +227,23 @@ def a_mutation_in_conflict_runs_again_on_the_same_snapshot(patch: Patch) -> None
         return mutate(self, call, request)
 
     patch.setattr(Executor, "mutate", giving_up)
+
+
+@bug()
+def merges_are_not_made_anew(patch: Patch) -> None:
+    patch.setattr(validation, "merged", lambda request, changed: (request.changes, request.documents))
+
+
+@bug()
+def pages_forget_where_they_ended(patch: Patch) -> None:
+    patch.setattr(Pages, "from_journal", classmethod(lambda cls, cursors, journal: cls(cursors)))
+
+
+@bug()
+def a_nested_query_does_not_see_what_was_written(patch: Patch) -> None:
+    call = NestedCalls.__call__
+
+    async def stale(self: Any, caller: Any, kind: str, function: Any, args: Any, kwargs: Any, *rest: Any) -> Any:
+        return await call(self, caller, kind, function, args, kwargs, None, True)
+
+    patch.setattr(NestedCalls, "__call__", stale)
