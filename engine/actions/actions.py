@@ -443,7 +443,10 @@ class Actions:
         for job in [job for job in self.waiting if not self.begun(job)]:
             self.waiting.remove(job)
             self.known.pop(job, None)
+            job.cancel(ActionStopped())
             self.fail(job, ActionStopped())
+        for job in [job for job in self.known if job.durable is not None and job not in self.running]:
+            job.cancel(ActionStopped())  # It sleeps, and goes on sleeping after the next start.
         with trio.move_on_after(self.limits.stop_s):
             await self.wait_until_idle()
         for job in list(self.known):

@@ -19,7 +19,7 @@ from ..data.documents import to_value
 from ..determinism.driver import drive
 from ..determinism.errors import Interruption
 from ..determinism.gate import Run
-from ..errors import ApplicationError, FunctionError, InvalidCursor
+from ..errors import ApplicationError, FunctionError, FunctionFailed, InvalidCursor
 from .results import sendable, without_addresses
 
 REQUEST_ID_BYTES = 8
@@ -75,6 +75,9 @@ def failure_of(error: BaseException, folder: Path) -> Failure:
     """What to tell of an error that a handler raised, or that kept it from running."""
     if isinstance(error, ApplicationError):
         return application_failure(error, folder)
+    if isinstance(error, FunctionFailed):
+        # What a function that was called has raised is told as it was told of that one.
+        return Failure(f"{error.text}\n{frames(error, folder)}".rstrip(), None)
     if isinstance(error, FunctionError):
         return Failure(str(error), None)
     if isinstance(error, Interruption):

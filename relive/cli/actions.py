@@ -79,7 +79,7 @@ def cancel(target: Target, id: str, as_json: bool) -> None:
 def show(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name == "id")
     for row in rows:
         table.add_row(*map(Text, row))
     Console(soft_wrap=True).print(table)

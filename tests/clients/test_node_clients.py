@@ -101,6 +101,26 @@ def test_each_mutation_happens_once_though_the_server_is_killed(run_node: RunScr
     assert result["connections"] > 1, "the kill did not interrupt the connection"
 
 
+def test_actions_are_answered_and_one_that_a_crash_cuts_off_fails_and_is_not_run_again(
+    run_node: RunScript, server: Server
+) -> None:
+    def kill_and_restart() -> None:
+        server.kill()
+        server.restart()
+
+    result = run_node("actions", {"kill and restart": kill_and_restart})
+
+    assert "Connection lost while action was in flight" in result.pop("lost")
+    assert result == {
+        "counted": 2,
+        "together": [2, 4, 6],
+        "overHttp": 4,
+        "refused": {"code": 7},
+        "after": 6,
+        "shown": 1,
+    }
+
+
 def lost_or_repeated(sent: list[int], stored: list[int]) -> dict[Any, int]:
     """How often each message is there, for those that are not there exactly once."""
     times = Counter(dict.fromkeys(sent, 0))

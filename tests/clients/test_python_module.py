@@ -43,6 +43,8 @@ def misuse(client: Client, team: TeamId, item: ItemId) -> None:
         items[0].amount = 3  # E: read-only
     found = client.board.team(team=team)
     print(found.name)  # E: there may be none
+    client.board.describe(team=team, word=3)  # E: text
+    client.board.describe.subscribe(team=team)  # E: an action has no subscription
     number: int = client.board.list(team=team)  # E: a list
     print(number)
 """

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 from relive.engine.actions.actions import ActionLimits
-from relive.engine.application.app import App
+from relive.engine.application.app import App, load_app
 from relive.log.entry import FIRST_LSN
 from relive.log.memory import MemoryStorage
 
 from .harness import ADMIN_KEY, SESSION, Client, Running, serve
 
+FOLDER = Path(__file__).parent
 KEY = {"authorization": f"Convex {ADMIN_KEY}"}
 SOON = ActionLimits(run_s=0.3, cancel_s=0.2, stop_s=0.1)
 
@@ -179,6 +182,47 @@ async def test_what_a_client_is_told_of_an_action_is_redacted_as_of_a_mutation(r
     assert failed["errorMessage"].endswith("] Server Error")
     assert failed["errorData"] == "no"
     assert done == {"status": "success", "value": 0}
+
+
+async def test_a_durable_action_that_waits_for_its_turn_when_the_server_stops_runs_after_the_next_start(
+    app: App,
+) -> None:
+    storage = MemoryStorage()
+    async with serve(app, storage) as running, running.client() as client:
+        running.database.actions.limits = ActionLimits(running=1, stop_s=0.1, cancel_s=0.2)
+        await client.connect(SESSION)
+        await ask(client, 1, "actions:wait")
+        await until_waiting(client)
+        await ask(client, 2, "actions:fill", name="a")
+        await running.stop()
+        stopped = await answer_to(client, 2)
+    async with serve(app, storage) as running:
+        with trio.fail_after(5):
+            await running.database.actions.wait_until_idle()
+        (row,) = running.database.actions.records.rows()
+
+    assert "the server is stopping" in stopped["result"]
+    assert (row.state, row.result, row.runs) == ("done", "3.0", 2)
+
+
+async def test_an_action_that_runs_while_another_version_is_deployed_keeps_its_code_and_calls_the_new(
+    tmp_path: Path, running: Running
+) -> None:
+    folder = tmp_path / "app"
+    shutil.copytree(FOLDER / "app", folder)
+    for name, old, new in (("counters", "amount: int = 1", "amount: int = 10"), ("actions", '"doubling"', '"again"')):
+        text = (folder / f"{name}.py").read_text()
+        assert old in text
+        (folder / f"{name}.py").write_text(text.replace(old, new))
+    async with running.client() as client:
+        await client.connect()
+        await ask(client, 1, "actions:add_twice", name="a", seconds=0.3)
+        await client.watch(1, "counters:get", name="a")
+        await client.until(lambda: bool(client.value(1) == 1.0))
+        await running.database.deploy(load_app(folder))
+        response = await answer_to(client, 1)
+
+    assert (response["result"], response["logLines"]) == (11.0, ["[LOG] 'doubling a'"])
 
 
 async def test_a_durable_action_sent_again_is_found_and_not_done_again(app: App) -> None:

@@ -47,6 +47,8 @@ client = Client(ConvexClient(URL))
 team: TeamId = client.board.add_team(name="red")
 subscription = client.board.list.subscribe(team=team)
 seen: list[list[Item]] = [next(subscription)]
+description: str = client.board.describe(team=team, word="things")
+assert description == "0 things", description
 circle = client.board.add(team=team, shape=Circle(radius=2.5), amount=2**60)
 seen.append(next(subscription))
 square = client.board.add(

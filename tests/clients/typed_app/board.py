@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from relive import (
     UNSET,
+    ActionCtx,
     Document,
     Id,
     Int64,
@@ -16,6 +17,7 @@ from relive import (
     QueryCtx,
     Record,
     Unset,
+    action,
     field,
     index,
     internal_query,
@@ -142,3 +144,10 @@ async def numbers(ctx: QueryCtx, self: builtins.list[Int64 | None]) -> dict[str,
 @internal_query
 async def hidden(ctx: QueryCtx) -> int:
     return 1
+
+
+@action
+async def describe(ctx: ActionCtx, team: Id[Team], word: str = "items") -> str:
+    """How many items a team has."""
+    items = await ctx.run_query(list, team)
+    return f"{len(items)} {word}"

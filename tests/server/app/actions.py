@@ -64,3 +64,11 @@ async def fill(ctx: ActionCtx, name: str, times: int = 3) -> int:
         await ctx.step(add, name, name=f"add {position}")
     await ctx.sleep(0.05)
     return await ctx.step(add, name, amount=0)
+
+
+@action
+async def add_twice(ctx: ActionCtx, name: str, seconds: float) -> int:
+    await ctx.run_mutation(add, name)
+    await trio.sleep(seconds)
+    print("doubling", name)
+    return await ctx.run_mutation(add, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from relive import (
     UNSET,
+    ActionCtx,
     Document,
     Id,
     Int64,
@@ -12,6 +13,8 @@ from relive import (
     PaginationOptions,
     Query,
     QueryCtx,
+    action,
+    internal_action,
     internal_mutation,
     internal_query,
     mutation,
@@ -109,3 +112,26 @@ async def calls(ctx: MutationCtx, channel: Id[Channel], author: Id[User]) -> int
     one: Id[Message] = await send(ctx, channel, author, text="x")
     await send(ctx, channel=channel, author=author, text="x")
     return len(messages) + len(one) + await counted(ctx)
+
+
+async def outside(url: str, times: int = 1) -> str:
+    return url * times
+
+
+@action
+async def ask(ctx: ActionCtx, channel: Id[Channel]) -> int:
+    messages: list[Message] = await ctx.run_query(newest, channel, limit=3)
+    await ctx.run_query("functions:newest", {"channel": channel})
+    return messages[0].likes
+
+
+@internal_action(runtime="asyncio", durable=True)
+async def ask_surely(ctx: ActionCtx, channel: Id[Channel]) -> str:
+    likes: int = await ctx.run_action(ask, channel)
+    text: str = await ctx.step(outside, "x", times=likes, retries=2, backoff=0.5, name="ask")
+    messages: list[Message] = await ctx.step(newest, channel)
+    await ctx.sleep(1.5)
+    identity = await ctx.auth.get_user_identity()
+    return (
+        text + ctx.env["NAME"] + ctx.meta.request_id + str(messages[0].likes) + (identity.subject if identity else "")
+    )

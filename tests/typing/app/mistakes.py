@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from relive import (
+    ActionCtx,
     Id,
     Int64,
     MutationCtx,
@@ -12,13 +13,14 @@ from relive import (
     PaginationOptions,
     QueryCtx,
     Record,
+    action,
     index,
     internal_query,
     mutation,
     query,
 )
 
-from .functions import newest, page, send
+from .functions import ask, newest, outside, page, send
 from .schema import Address, Box, Channel, Click, Event, Message, Picture, Scroll, Text, User
 
 
@@ -147,3 +149,16 @@ def unfinished(message: Message, scroll: Scroll, picture: Picture) -> Any:
     print(scroll.x)  # E: only clicks have
     print(picture.png.wide)  # E: bytes are bytes
     return message.by_chanel  # E: misspelt
+
+
+@action  # E: an action's handler wants an ActionCtx
+async def acts(ctx: MutationCtx) -> None: ...
+
+
+@action(runtime="threads")  # E: no such runtime
+async def runs(ctx: ActionCtx, channel: Id[Channel]) -> None:
+    await ctx.db.get(channel)  # E: an action has no database
+    await ctx.run_query(send, channel, "x")  # E: a mutation
+    await ctx.run_query(newest)  # E: an argument is missing
+    await ctx.run_action(ask, "x")  # E: plain text is no id
+    await (await ctx.step(outside, "x")).nothing()  # E: it gives text
