@@ -15,11 +15,12 @@ from typing import Protocol, assert_never
 import trio
 from attrs import Factory, define, field
 
-from ..log.entry import FIRST_LSN, LSN, Kind
+from ..log.entry import LSN, Kind
 from ..log.errors import DiskFull, SyncFailed
 from ..log.log import Log
 from ..log.sites import Sites
 from ..log.writer import Batch
+from .checkpoints import load_newest
 from .committer import Committer
 from .errors import WritesRefused
 from .gate import Gate
@@ -137,10 +138,12 @@ class Runtime:
             self.supervisor.follower_failed("tables", error, self.rebuild_tables)
 
     def rebuild_tables(self) -> None:
-        """Replay the log from its first entry, then what is still on its way to the disk."""
+        """As at a start: the newest checkpoint, the log behind it, then what is still on its way to the disk."""
         self.sites.probe("tables are rebuilt")
-        newest = Newest()
-        for entry in self.log.reader.entries(FIRST_LSN):
+        recovery, checkpoint = load_newest(self.log.reader.storage, leave_out)
+        is_behind = checkpoint is None or checkpoint.lsn <= self.committer.durable
+        newest = recovery.newest if is_behind else Newest()
+        for entry in self.log.reader.entries(LSN(newest.position + 1)):
             if entry.lsn > self.committer.durable:
                 break
             newest.apply(entry)
@@ -234,6 +237,10 @@ class Waiter:
     def drop(self, problem: str) -> None:
         self.problem = problem
         self.done.set()
+
+
+def leave_out(file: str, problem: str) -> None:
+    """A checkpoint that cannot be used.  There is an older one, or the whole log."""
 
 
 def refuse_none(table: str, id: str, error: Exception) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
 from relive.actors.checkpoints import fold
 from relive.engine.application.functions import mutation, query
 from relive.engine.data.schema import Document, Id, field, index
@@ -13,6 +16,7 @@ from relive.log.encoding import encode
 from relive.log.entry import FIRST_LSN, LSN, Entry
 from relive.log.log import Log, ignore_entry
 from relive.log.memory import MemoryStorage
+from relive.log.reader import LogReader
 from relive.log.recovery import recover
 from relive.log.segment import segment_names
 
@@ -75,7 +79,7 @@ def never(file: str, problem: str) -> None:
     raise AssertionError((file, problem))
 
 
-def test_a_start_from_a_checkpoint_finds_the_same_database() -> None:
+def test_a_start_from_a_checkpoint_finds_the_same_database(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = worked_on(90)
     whole = in_small_segments(bench.storage)
     folded = whole.copy()
@@ -100,8 +104,18 @@ def test_a_start_from_a_checkpoint_finds_the_same_database() -> None:
     known = with_one.mutate("app:add", text="000", request=1)
     assert known.lsn < made.lsn
     assert known.outcome == without.mutate("app:add", text="000", request=1).outcome
-    # And a table that has to be built anew is built from all of the log.
+    # And a table that has to be built anew is built as at a start.
+    read: list[LSN] = []
+    entries = LogReader.entries
+
+    def noted(reader: LogReader, first: LSN, *, canonical: bool = True) -> Iterator[Entry]:
+        read.append(first)
+        return entries(reader, first, canonical=canonical)
+
+    monkeypatch.setattr(LogReader, "entries", noted)
     with_one.database.runtime.rebuild_tables()
+    monkeypatch.undo()
+    assert read == [made.lsn + 1]
     with_one.mutate("app:add", text="more", request=10_000)
     with_one.check()
     assert value_of(with_one.query("app:texts"))[-1] == "more"
