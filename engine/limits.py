@@ -81,6 +81,10 @@ ACTION_CALLS_MAX = 1_000
 """Calls of functions that all actions together may have under way."""
 STEPS_MAX = 10_000
 """Of one durable action."""
+DURABLE_ACTIONS_KEPT_S = 14 * 86_400.0
+"""How long a durable action that has ended is kept, for whoever sends its request again."""
+DURABLE_STEPS_FORGOTTEN_MAX = 1_000
+"""Steps of those that are kept no longer, that go in one transaction."""
 STEP_RETRIES = 3
 """How often a step that fails is tried again, if it does not say otherwise."""
 STEP_BACKOFF_S = 1.0

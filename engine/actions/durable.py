@@ -30,6 +30,7 @@ from ..execution.calls import Call, Request
 from ..execution.executor import Executor
 from ..execution.failures import Failure
 from ..execution.system_writes import SystemCtx, SystemHandler, Written
+from ..limits import DURABLE_ACTIONS_KEPT_S, DURABLE_STEPS_FORGOTTEN_MAX
 from .job import ActionOutcome
 
 TABLE = DurableAction.__table__
@@ -157,8 +158,20 @@ async def begin(ctx: SystemCtx, fresh: DurableAction) -> DurableAction:
     known = await ctx.db.query(DurableAction).index(DurableAction.by_request, fresh.request).unique()
     if known is not None:
         return known
+    await forget(ctx)
     id = await ctx.db.insert(fresh)
     return await ctx.db.patch(id, started=now_ms(ctx))
+
+
+async def forget(ctx: SystemCtx) -> None:
+    """Two actions that ended long ago go, when another is begun; of one with many steps, some of those first."""
+    before = now_ms(ctx) - DURABLE_ACTIONS_KEPT_S * 1_000
+    for row in await ctx.db.query(DurableAction).index(DurableAction.by_finished, gt=0.0, lt=before).take(2):
+        steps = await ctx.db.query(Step).index(Step.by_action, row.id).take(DURABLE_STEPS_FORGOTTEN_MAX)
+        for step in steps:
+            await ctx.db.delete(step.id)
+        if len(steps) < DURABLE_STEPS_FORGOTTEN_MAX:
+            await ctx.db.delete(row.id)
 
 
 async def go_on(ctx: SystemCtx, id: str) -> None:

@@ -161,10 +161,11 @@ class DurableAction(Row, Document, table="_durable_actions"):
     runs: int
     """How often it was begun: once, and once more for each time that the server stopped in between."""
     started: float
-    finished: float | None
+    finished: float | None = field()
 
     by_request = index(request)
     by_state = index(state)
+    by_finished = index(finished)
 
 
 class Step(Row, Document, table="_steps"):

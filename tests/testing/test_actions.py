@@ -222,3 +222,15 @@ def test_a_step_that_fails_too_often_raises_what_is_recorded(app: TestApp) -> No
 def test_steps_at_once_and_steps_that_nothing_records_are_refused(app: TestApp, path: str, problem: str) -> None:
     with pytest.raises(FunctionFailed, match=problem):
         app.action(path)
+
+
+def test_a_durable_action_that_ended_long_ago_is_forgotten_when_others_begin(app: TestApp) -> None:
+    app.action("app:order_elsewhere", number=1)
+    app.advance(13 * 86_400)
+    app.action("app:order_elsewhere", number=2)
+    assert len(app.documents("_durable_actions")) == 2
+    app.advance(2 * 86_400)
+    app.action("app:order_elsewhere", number=3)
+
+    assert [row["args"] for row in app.documents("_durable_actions")] == ['{"number":2.0}', '{"number":3.0}']
+    assert len(app.documents("_steps")) == 4
