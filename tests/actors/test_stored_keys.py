@@ -194,3 +194,21 @@ def test_a_table_with_a_document_that_does_not_fit_gets_no_keys() -> None:
     assert newest.keys.keys() == {"notes"}
     with pytest.raises(ValueError, match="unpack"):
         filled(newest)
+
+
+def test_a_checkpoint_with_keys_that_is_damaged_anywhere_is_left_out() -> None:
+    storage = grown()
+    (name,) = checkpoint_names(storage)
+    expected, size = shown(from_the_log(storage)), storage.size(name)
+    chance = random.Random(7)
+    for trial in range(120):
+        damaged, bad = storage.copy(), list[str]()
+        if trial % 3:
+            damaged.flip(name, 8 * (size * trial // 120) + chance.randrange(8))
+        else:
+            damaged.tear(1 + size * trial // 120, name)
+        recovery, checkpoint = load_newest(damaged, lambda file, problem: bad.append(file))  # noqa: B023
+        recover(damaged, recovery.apply, after=checkpoint)
+
+        assert (bad, checkpoint) == ([name], None)
+        assert shown(filled(recovery.newest)) == expected
