@@ -14,6 +14,7 @@ thread; `tests/test_seam.py` holds the code to it, with the exceptions by name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 
 import trio
@@ -43,6 +44,8 @@ class Watchdog:
     feed: Callable[[float], None]
     """Told again and again that all is well; not told for so many seconds, it bites."""
     rest: Callable[[], None]
+    end: Callable[[int], object] = os._exit
+    """End the process at once, with that exit code, whatever is under way in it."""
 
 
 @frozen

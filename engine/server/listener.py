@@ -57,7 +57,7 @@ BEAT_S = 1.0
 STUCK_S_MAX = 30.0
 """A handler stuck in C code for so long ends the process, with all stacks printed."""
 ENDLESS_ACTION_S = 5.0
-"""After everything else has ended, an action that cannot be cancelled ends the process, with all stacks printed."""
+"""How long after everything else has ended an action that cannot be cancelled may keep the process."""
 SYNC_PATH = re.compile(r"/api/(?:(?P<version>[^/]+)/)?sync/?(?:\?.*)?")
 
 
@@ -130,21 +130,23 @@ class Server:
                     await self.database.actions.stop()
                     await self.drain()
                     shells.cancel_scope.cancel()
-                self.leave_actions()
+                self.actions_scope.cancel()
+                nursery.start_soon(self.leave_actions)
                 self.database.runtime.stop()
-            self.env.watchdog.rest()
 
     async def run_actions(self) -> None:
         with self.actions_scope:
             await self.database.actions.run()
 
-    def leave_actions(self) -> None:
-        """Nobody waits for them any more."""
-        self.actions_scope.cancel()
-        if self.database.actions.known:
-            # Its code swallows every cancellation, and would keep the process for ever.  What was
-            # acknowledged is durable.
-            self.env.watchdog.feed(ENDLESS_ACTION_S)
+    async def leave_actions(self) -> None:
+        """Nobody waits any more for those whose code swallows every cancellation: they would keep the process
+        for ever.  What was acknowledged is durable."""
+        actions = self.database.actions
+        with trio.move_on_after(ENDLESS_ACTION_S):
+            await actions.wait_until_idle()
+        if actions.known:
+            logger.critical("ended without them: %s", ", ".join(job.name for job in actions.known))
+            self.env.watchdog.end(1)
 
     def stop(self) -> None:
         """Answer what was asked, then return from `serve`."""
