@@ -107,7 +107,9 @@ class MemoryStorage:
                 self.misread = name
                 wrong = offset + self.misread_by * self.page_bytes
                 content = content if wrong < len(content) else self._file(self.names()[0]).cache
-                return bytes(content[wrong : wrong + length])
+                # As many bytes as there would be: the disk has given another place, not another length.
+                there = len(self._file(name).cache[offset : offset + length])
+                return bytes(content[wrong : wrong + there]).ljust(there, b"\0")
         return bytes(content[offset : offset + length])
 
     def create(self, name: str) -> None:

@@ -3,6 +3,7 @@
 What a developer imports: the decorators, the base classes, the contexts, the errors.
 
 testing   for tests of an app: `TestApp`
+simulate  what must be true of an app under simulation
 cli       the command line: ``relive``
 __main__  the same as ``python -m relive``
 """

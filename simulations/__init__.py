@@ -44,6 +44,7 @@ values         plans with one value smaller
 kept           plans that failed, run first next time
 reporting      a failure for people and for programs
 progress       how far a campaign is
+options        options that such commands have in common
 command        what a command that simulates does
 __main__       the command line
 errors         what can go wrong with a simulation itself

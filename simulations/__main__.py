@@ -15,32 +15,8 @@ import click
 from ..engine.determinism.hash_seed import ensure
 from .command import SHRINK_S, Settings, execute
 from .kept import FOLDER
-from .plan import FAULTS
+from .options import HASH_SEED, Share, fault_kinds
 from .subject import shipped
-
-HASH_SEED = 1
-"""Under which campaigns run, so that a seed is the same tomorrow."""
-
-
-class Share(click.ParamType[float]):
-    """A share of something: ``5%`` or ``0.05``."""
-
-    name = "share"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        text = str(value)
-        try:
-            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            share = -1.0
-        if not 0 <= share <= 1:
-            self.fail(f"{text!r} is no share; say 5% or 0.05", param, ctx)
-        return share
-
-
-def parsed_faults(context: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
-    return FAULTS if text == "all" else tuple(kind for kind in text.split(",") if kind)
-
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 POSITIVE = click.FloatRange(min=0.0, min_open=True)
@@ -49,9 +25,7 @@ POSITIVE = click.FloatRange(min=0.0, min_open=True)
 @click.command()
 @click.option("--seeds", type=click.IntRange(min=1), help="How many seeds. [default: 300, or as many as fit --time]")
 @click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="The first of them.")
-@click.option(
-    "--faults", default="all", show_default=True, callback=parsed_faults, help="Kinds of faults, with commas."
-)
+@click.option("--faults", default="all", show_default=True, callback=fault_kinds, help="Kinds of faults, with commas.")
 @click.option("--replay", type=FILE, help="Run one plan again.")
 @click.option("--shrink", type=click.FloatRange(min=0), default=SHRINK_S, show_default=True, help="Seconds to spend.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")

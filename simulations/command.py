@@ -32,13 +32,11 @@ from .reporting.finding import Finding
 from .reporting.page import page
 from .reporting.text import report
 from .reporting.tree import tree
-from .subject import Maker, Subject
+from .subject import REMARK, Maker, Subject
 
 PASSED, VIOLATION, COLD, BROKEN = 0, 1, 2, 3
 RESULTS = {PASSED: "passed", VIOLATION: "violation", COLD: "cold", BROKEN: "broken"}
 SEEDS = 300
-SEEDS_FOR_PROBES = 300
-"""Fewer seeds need not reach everything."""
 SHRINK_S = 20.0
 SEED_MAX = 2**53
 
@@ -227,12 +225,22 @@ class Command:
         total = len(self.subject.probes)
         rate = campaign.seeds / seconds
         self.say(f"{campaign.seeds} seeds in {seconds:.1f} s, {rate:.1f} a second: nothing is wrong")
-        self.say(f"probes: {total - len(cold)}/{total} reached")
-        counts = campaign.seeds >= SEEDS_FOR_PROBES and set(self.settings.faults) == set(self.subject.faults)
+        if total:
+            self.say(f"probes: {total - len(cold)}/{total} reached")
+        self.remark(campaign)
+        has_all_faults = set(self.settings.faults) == set(self.subject.faults) or not self.subject.needs_all_faults
+        counts = campaign.seeds >= self.subject.seeds_for_probes and has_all_faults
         if cold and (counts or self.settings.until_probes):
             self.say(f"never reached: {', '.join(cold)}")
             return COLD
         return PASSED
+
+    def remark(self, campaign: Campaign) -> None:
+        """What is not wrong, and worth knowing."""
+        found = {name.removeprefix(REMARK): count for name, count in campaign.probes.items() if name.startswith(REMARK)}
+        self.told["remarks"] = sorted(found)
+        for text in sorted(found):
+            self.say(f"{REMARK}{text}")
 
 
 def violation_of(verdict: Verdict, kind: str) -> Any:

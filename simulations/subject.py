@@ -41,7 +41,14 @@ class Subject:
     """What a campaign of some hundred seeds with every fault must reach; rare ones are not among them."""
     faults: tuple[str, ...] = FAULTS
     """Kinds that there are."""
+    seeds_for_probes: int = 300
+    """Fewer seeds need not reach everything."""
+    needs_all_faults: bool = True
+    """Whether it takes every kind of fault to reach everything."""
 
+
+REMARK: Final = "remark: "
+"""Begins the name of a probe that tells people something, and is not there to be reached."""
 
 Maker = Callable[[], Subject]
 """A function at the top of a module: worker processes call it, each once."""

@@ -34,6 +34,7 @@ past         `relive run --at`
 past_process  the same for a server, in a process of its own
 why          `relive why`
 fork         `relive fork`
+simulate     `relive simulate`
 shadow       `relive shadow`
 from_log     `relive test from-log`
 replay       `relive replay`

@@ -92,6 +92,7 @@ COMMANDS = {
     "backup": "backup:backup",
     "restore": "restore:restore",
     "shadow": "shadow:shadow",
+    "simulate": "simulate:simulate",
     "test": "from_log:test",
     "admin-key": "admin_key:admin_key",
 }

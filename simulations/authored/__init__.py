@@ -9,5 +9,6 @@ planning      plans from seeds, made of these operations
 replayed      a run laid over its log: the state after each entry, by running nothing and by running all again
 checks        what is wrong with a run
 remarks       what is not wrong yet, and will be with more data
+watching      a campaign done again whenever the app changes
 campaign      all of it as one subject of a campaign
 """

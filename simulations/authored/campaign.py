@@ -24,6 +24,7 @@ from .remarks import note
 from .replayed import Replayed
 
 COMMAND: Final = "relive simulate"
+SEEDS_FOR_PROBES: Final = 30
 
 
 @frozen
@@ -46,6 +47,8 @@ class Authored:
             planner.draw,
             partial(attempt, app, declared),
             tuple(f"{PROBE}{each.name}" for each in declared.sometimes),
+            seeds_for_probes=SEEDS_FOR_PROBES,
+            needs_all_faults=False,
         )
 
 

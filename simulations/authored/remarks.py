@@ -12,10 +12,9 @@ from typing import Final
 from ...engine.execution.executions import Execution
 from ...log.entry import KeyRange
 from ..run import Run
+from ..subject import REMARK
 from .replayed import Replayed
 
-REMARK: Final = "remark: "
-"""Begins the name of a probe that is one."""
 DOCUMENTS_MIN: Final = 4
 """A function that has read so many, and a range without an end, will read more."""
 STORM_RUNS_MIN: Final = 8

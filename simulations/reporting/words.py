@@ -6,6 +6,7 @@ from typing import Any
 
 from ...log.entry import Entry
 from ...protocol import cbor
+from ..authored.references import MARK
 from ..plan import CUT, HALF_OPEN, STALL, Fault, Operation
 from ..trace import (
     Answered,
@@ -40,7 +41,15 @@ def time_text(ts: int) -> str:
 
 
 def arguments(args: dict[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in args.items())
+    return ", ".join(f"{name}={argument(value)}" for name, value in args.items())
+
+
+def argument(value: Any) -> str:
+    """A document that a plan names by its number is told by that."""
+    if isinstance(value, str) and value.startswith(MARK):
+        _, table, number = value.split(MARK)
+        return f"<{table} {number}>"
+    return repr(value)
 
 
 def call_text(path: str, args: dict[str, Any]) -> str:

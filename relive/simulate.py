@@ -1,0 +1,47 @@
+"""What must be true of an app, for ``relive simulate``: written in ``simulation.py`` beside the app's folder.
+
+    from hypothesis import strategies as st
+    from relive.simulate import State, WorkloadCtx, ids, invariant, workload
+
+    @workload(weight=3)
+    def transfer(ctx: WorkloadCtx, source=ids("accounts"), target=ids("accounts"), amount=st.integers(1, 50)) -> None:
+        ctx.mutation("bank:transfer", source=source, target=target, amount=amount)
+
+    @invariant
+    def nothing_is_lost(state: State) -> None:
+        assert sum(account["balance"] for account in state.table("accounts")) % 100 == 0
+
+Without such a file, clients ask for what the types of the functions allow, and what must always be true is
+checked: functions come out the same again, raise nothing that only bugs raise, and clients are shown the truth.
+Workloads need Hypothesis: ``pip install 'relive[simulate]'``.
+"""
+
+from __future__ import annotations
+
+from .simulations.authored.declarations import Asking as WorkloadCtx
+from .simulations.authored.declarations import Eventually as Eventually
+from .simulations.authored.declarations import Invariant as Invariant
+from .simulations.authored.declarations import ShownInvariant as ShownInvariant
+from .simulations.authored.declarations import Sometimes as Sometimes
+from .simulations.authored.declarations import Workload as Workload
+from .simulations.authored.declarations import eventually as eventually
+from .simulations.authored.declarations import invariant as invariant
+from .simulations.authored.declarations import sometimes as sometimes
+from .simulations.authored.declarations import workload as workload
+from .simulations.authored.state import State as State
+from .simulations.authored.strategies import ids as ids
+
+__all__ = [
+    "Eventually",
+    "Invariant",
+    "ShownInvariant",
+    "Sometimes",
+    "State",
+    "Workload",
+    "WorkloadCtx",
+    "eventually",
+    "ids",
+    "invariant",
+    "sometimes",
+    "workload",
+]
