@@ -6,14 +6,14 @@ from collections import Counter
 
 from hypothesis import strategies as st
 
-from relive.simulate import State, WorkloadCtx, ids, invariant, sometimes, workload
+from relive.simulate import State, WorkloadCtx, drawn_from, ids, invariant, sometimes, workload
 
-SEATS = st.integers(1, 3)
-GUESTS = st.sampled_from(["ada", "bob", "carol"])
+SEATS = drawn_from(st.integers(1, 3))
+GUESTS = drawn_from(st.sampled_from(["ada", "bob", "carol"]))
 
 
 @workload()
-def opens(ctx: WorkloadCtx, name: str = st.sampled_from(["Faust", "Hamlet"])) -> None:
+def opens(ctx: WorkloadCtx, name: str = drawn_from(st.sampled_from(["Faust", "Hamlet"]))) -> None:
     ctx.mutation("seats:open_show", name=name)
 
 

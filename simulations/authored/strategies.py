@@ -9,11 +9,16 @@ Hypothesis is wanted by those alone who write workloads: it is imported when the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..errors import SimulationFileInvalid
 from .declarations import Asking, Workload
 from .references import NUMBERS, reference
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+T = TypeVar("T")
 
 EXAMPLES: Final = 3
 """Drawn for one plan; the last is taken."""
@@ -23,6 +28,11 @@ Choose = Callable[[], Workload]
 def ids(table: str) -> Any:
     """A strategy: the id of some document of the table, whichever there is when a client asks."""
     return hypothesis().strategies.integers(0, NUMBERS - 1).map(lambda number: reference(table, number))
+
+
+def drawn_from(strategy: SearchStrategy[T]) -> T:
+    """A strategy as the default of an argument that has the type of what it draws."""
+    return strategy  # type: ignore[return-value]
 
 
 def hypothesis() -> Any:
