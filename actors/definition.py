@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import repeat
 
 from attrs import field, frozen
 
 from ..log.entry import IndexKey, IndexName
+from .sums import Number, Sums
 from .version import Change, KeyChange, Version
 
 BY_ID = "by_id"
@@ -26,9 +27,16 @@ class TableDefinition:
     fingerprint: bytes = b""
     """Of all that documents and their keys depend on but the bytes: with the same one, the same bytes are the
     same document under the same keys.  Empty if nobody can tell."""
+    numbers: Mapping[str, Callable[[object], Number | None]] = field(factory=dict, eq=False)
+    """By name of an index that adds up numbers: the one that a document adds, None if it has none."""
 
     def __attrs_post_init__(self) -> None:
         assert [name.index for name in self.indexes[:2]] == [BY_ID, BY_CREATION_TIME]
+
+    def sums(self, index: str) -> Sums | None:
+        """Of an index that is empty; None if it adds nothing up."""
+        number_of = self.numbers.get(index)
+        return Sums(number_of) if number_of is not None else None
 
     def change(self, id: str, old: Version | None, new: Version | None) -> Change:
         """The change from ``old`` to ``new``, with the keys that it moves in every index."""

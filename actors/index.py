@@ -1,6 +1,8 @@
 """One index: order-preserving bytes in a sorted mapping, each to the version it stands for.
 
-Invariant: a key ends with the id of its document, so keys are unique.
+Invariants
+    * A key ends with the id of its document, so keys are unique.
+    * Where numbers are added up, `sums` holds the same keys as `entries`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from attrs import Factory, define
 from sortedcontainers import SortedDict
 
 from ..log.entry import IndexKey, IndexName
+from .sums import Sums
 from .version import Version
 
 
@@ -18,12 +21,19 @@ from .version import Version
 class Index:
     name: IndexName
     entries: SortedDict[IndexKey, Version] = Factory(SortedDict)
+    sums: Sums | None = None
+    """None for an index that adds nothing up."""
 
     def put(self, key: IndexKey, version: Version) -> None:
+        if self.sums is not None:
+            change = self.sums.replace if key in self.entries else self.sums.add
+            change(key, version.document)
         self.entries[key] = version
 
     def remove(self, key: IndexKey) -> None:
         del self.entries[key]
+        if self.sums is not None:
+            self.sums.remove(key)
 
     def scan(self, start: IndexKey, stop: IndexKey | None, *, reverse: bool = False) -> Iterator[IndexKey]:
         """Keys with ``start <= key < stop`` in order; ``stop`` None is without end.
@@ -42,3 +52,5 @@ class Index:
     def check(self) -> None:
         keys = list(self.entries)
         assert keys == sorted(set(keys)), self.name
+        if self.sums is not None:
+            self.sums.check((key, version.document) for key, version in self.entries.items())

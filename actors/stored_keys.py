@@ -84,7 +84,10 @@ class StoredKeys:
             pairs = zip(column.keys, map(known.__getitem__, column.positions), strict=True)
             entries = {key: version for key, version in pairs if version is not None} if self.written else dict(pairs)
             # They are sorted already, so that sorting them again is one pass.
-            table.indexes[name.index] = Index(name, SortedDict(entries))
+            index = table.indexes[name.index] = Index(name, SortedDict(entries), table.definition.sums(name.index))
+            if index.sums is not None:
+                # What documents add up to stands in no key: these have to be read.
+                index.sums.fill((key, version.document) for key, version in index.entries.items())
 
 
 def keys_of(

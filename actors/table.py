@@ -26,7 +26,7 @@ class Table:
     @classmethod
     def empty(cls, definition: TableDefinition) -> Table:
         names = [name for name in definition.indexes if name.index != BY_ID]
-        return cls(definition, {}, {name.index: Index(name) for name in names})
+        return cls(definition, {}, {name.index: Index(name, sums=definition.sums(name.index)) for name in names})
 
     def index(self, name: str) -> Index:
         """The index of that name.  Raises KeyError if the table has no such index.

@@ -24,6 +24,7 @@ from .engine.application.functions import query as query
 from .engine.authentication.identity import Identity as Identity
 from .engine.authentication.providers import CustomJwt as CustomJwt
 from .engine.authentication.providers import OidcProvider as OidcProvider
+from .engine.data.aggregates import aggregate as aggregate
 from .engine.data.schema import UNSET as UNSET
 from .engine.data.schema import Document as Document
 from .engine.data.schema import Id as Id
@@ -91,6 +92,7 @@ __all__ = [
     "Unset",
     "__version__",
     "action",
+    "aggregate",
     "append",
     "field",
     "increment",

@@ -98,6 +98,17 @@ def test_the_app_of_the_readme_works(tmp_path: Path) -> None:
     assert value_of(bench.query("notes:count", board="elsewhere")) == 0
 
 
+def test_scores_are_counted_added_up_and_ranked(tmp_path: Path) -> None:
+    arcade = open_bench(app_of("docs/guide.md", tmp_path, "arcade"))
+    for player, points in (("ada", 30), ("bob", 10), ("eve", 20)):
+        arcade.mutate("scores:add", game="snake", player=player, points=points)
+
+    found = value_of(arcade.query("scores:standing", game="snake", points=15))
+    assert found == {"better": 2, "of": 3, "best": "ada", "average": 20.0}
+    assert value_of(arcade.query("scores:median", game="snake")) == 20
+    assert value_of(arcade.query("scores:median", game="chess")) is None
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Bench:
     return open_bench(app_of("docs/guide.md", tmp_path, "shop"))

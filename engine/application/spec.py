@@ -41,7 +41,12 @@ def tables_spec(app: App) -> list[Value]:
     tables: list[Value] = []
     for _, table in sorted(app.tables.items()):
         indexes: list[Value] = [
-            {"name": name, "fields": [".".join(field.stored) for field in made.fields], "staged": made.made.staged}
+            {
+                "name": name,
+                "fields": [".".join(field.stored) for field in made.fields],
+                "staged": made.made.staged,
+                **({"sum": ".".join(made.summed.stored)} if made.summed is not None else {}),
+            }
             for name, made in table_indexes(table.cls, table.shape).items()
         ]
         spec: dict[str, Value] = {"name": table.name, "document": validator(table.shape), "indexes": indexes}

@@ -2,6 +2,7 @@
 
 schema         `Document`, `Record`, `Id`, `field`
 indexes        `index`, `nested`: which fields a table is ordered by
+aggregates     `aggregate`: an index that also counts and adds up
 index_fields   where the fields of an index are in a document, and the keys they make
 hints          type hints as msgspec has to see them
 shapes         what a type hint looks like to a client

@@ -12,6 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
+from ...actors.sums import Totals
 from ...log.entry import IndexKey
 from ...protocol.order import UNDEFINED_KEY, sort_key
 from ...protocol.values import Int64
@@ -40,11 +41,23 @@ class IndexField:
 
 
 @frozen(eq=False)
+class SummedField:
+    """A field whose numbers an index adds up."""
+
+    stored: Path
+    number_of: Callable[[Any], int | float | None]
+    """What a document adds; None if it holds no number there."""
+    number: Callable[[Totals], int | float]
+    """The sum as the field would hold it: a float, an int, or an Int64."""
+
+
+@frozen(eq=False)
 class TableIndex:
     """An index as the deployed code declares it."""
 
     made: Index1[Any]
     fields: tuple[IndexField, ...]
+    summed: SummedField | None = None
 
     @property
     def name(self) -> str:
@@ -80,7 +93,11 @@ def table_indexes(cls: type[Document], shape: Shape) -> dict[str, TableIndex]:
     if len(declared) > INDEXES_PER_TABLE_MAX:
         raise AppInvalid(class_name(cls), f"a table has at most {INDEXES_PER_TABLE_MAX} indexes")
     return {
-        name: TableIndex(made, tuple(index_field(shape, path, where_of(made)) for path in made.fields))
+        name: TableIndex(
+            made,
+            tuple(index_field(shape, path, where_of(made))[0] for path in made.fields),
+            summed_field(shape, made.summed, where_of(made)) if made.summed is not None else None,
+        )
         for name, made in declared.items()
     }
 
@@ -94,8 +111,8 @@ def class_name(cls: type) -> str:
     return f"{cls.__module__}.{cls.__name__}"
 
 
-def index_field(shape: Shape, path: Path, where: str) -> IndexField:
-    """Raises AppInvalid if no document of that shape can have a field there."""
+def index_field(shape: Shape, path: Path, where: str) -> tuple[IndexField, Shape]:
+    """With the shape of what is there.  Raises AppInvalid if no document of that shape can have a field there."""
     stored: list[str] = []
     steps: list[tuple[str, frozenset[type] | None]] = []
     for position, name in enumerate(path):
@@ -115,7 +132,24 @@ def index_field(shape: Shape, path: Path, where: str) -> IndexField:
         certain = position == 0 and len(having) == len(records)
         steps.append((name, None if certain else frozenset(record.cls for record in having)))
         shape = simplest([field_shape(record, name) for record in having])
-    return IndexField(tuple(stored), getter(steps), holds_only_int64(shape))
+    return IndexField(tuple(stored), getter(steps), holds_only_int64(shape)), shape
+
+
+def summed_field(shape: Shape, path: Path, where: str) -> SummedField:
+    """Raises AppInvalid if no document of that shape can have a number there."""
+    field, found = index_field(shape, path, where)
+    kinds = {part.name for part in variants_of(found) if isinstance(part, Scalar)}
+    if not kinds & {"int", "float", "int64", "any"}:
+        raise AppInvalid(where, f"`{'.'.join(path)}` holds no numbers, and cannot be added up")
+    get = field.get
+
+    def number_of(document: Any) -> int | float | None:
+        item = get(document)
+        return item if isinstance(item, (int, float)) and not isinstance(item, bool) else None
+
+    if field.holds_only_int64:
+        return SummedField(field.stored, number_of, lambda totals: Int64(totals.exactly()))
+    return SummedField(field.stored, number_of, Totals.rounded if kinds & {"float", "any"} else Totals.exactly)
 
 
 def records_of(shape: Shape) -> Iterator[ObjectOf]:

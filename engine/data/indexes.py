@@ -114,6 +114,8 @@ class Index1(Generic[A]):
     """Paths to the fields, in order."""
     name = ""
     table: type | None = None
+    summed: Any = None
+    """The path to the field that it adds up, if it does: see `aggregate`."""
     staged = False
     """True while the index is filled and kept up to date, and not to be read yet."""
 
@@ -173,6 +175,8 @@ def name_indexes(cls: type, indexes: dict[str, Index1[Any]], declared: dict[int,
         if INDEX_NAME.fullmatch(name) is None:
             raise TypeError(f"{where}: an index is named with up to 64 letters, digits and _, a letter first")
         made.fields = tuple(path_of(key, declared, where) for key in made.fields)
+        if made.summed is not None:
+            made.summed = path_of(made.summed, declared, where)
         made.name, made.table = name, cls
         if any(path[0] in (*SYSTEM_FIELDS, *SYSTEM_FIELDS.values()) for path in made.fields):
             raise TypeError(f"{where}: creation time and id are the last fields of every index already")

@@ -91,6 +91,7 @@ class TableCodec:
             self.decode,
             keys_of_struct(prefixes) if typed else keys_of_mapping,
             fingerprint(self.shape, self.indexes),
+            {name: index.summed.number_of for name, index in self.indexes.items() if index.summed is not None},
         )
         self.hint = union_of(self.cls) if self.cls is not None else None
         documents = variants_of(self.shape) if self.shape is not None else ()

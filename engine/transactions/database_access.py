@@ -13,12 +13,14 @@ from ...actors.version import Version
 from ...protocol import ids
 from ...protocol.errors import InvalidId, InvalidValue
 from ...protocol.values import Value, equal
+from ..data.aggregates import Adds, Aggregate0, Aggregate1, Aggregate2, Aggregate3, Aggregate4
 from ..data.documents import to_value
 from ..data.schema import UNSET, Document, Id
 from ..data.system_tables import refusal
 from ..data.table_codec import TableCodec
 from ..errors import DocumentInvalid, DocumentMissing, TableUnknown
 from ..limits import HISTORY_VERSIONS, HISTORY_VERSIONS_MAX
+from .aggregation import Aggregated
 from .commit_timestamp import placeholders
 from .mutation_run import MutationRun
 from .operations import Operation
@@ -26,6 +28,11 @@ from .query_run import QueryRun
 from .range_query import Query, whole_table
 from .revisions import Revision, revisions
 
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+E = TypeVar("E")
+N = TypeVar("N")
 D = TypeVar("D", bound=Document)
 D_co = TypeVar("D_co", covariant=True)
 P = ParamSpec("P")
@@ -67,6 +74,60 @@ class DatabaseReader:
         if table.__root__ is table:
             return documents
         return documents.filter(lambda document: isinstance(document, table))
+
+    @overload
+    def aggregate(
+        self, made: Aggregate0[N], /, *, gt: float = ..., gte: float = ..., lt: float = ..., lte: float = ...
+    ) -> Aggregated[N]: ...
+    @overload
+    def aggregate(
+        self, made: Aggregate1[A, N], /, *, gt: A = ..., gte: A = ..., lt: A = ..., lte: A = ...
+    ) -> Aggregated[N]: ...
+    @overload
+    def aggregate(
+        self, made: Aggregate2[A, B, N], /, *, gt: A = ..., gte: A = ..., lt: A = ..., lte: A = ...
+    ) -> Aggregated[N]: ...
+    @overload
+    def aggregate(
+        self, made: Aggregate2[A, B, N], a: A, /, *, gt: B = ..., gte: B = ..., lt: B = ..., lte: B = ...
+    ) -> Aggregated[N]: ...
+    @overload
+    def aggregate(
+        self, made: Aggregate3[A, B, C, N], a: A, b: B, /, *, gt: C = ..., gte: C = ..., lt: C = ..., lte: C = ...
+    ) -> Aggregated[N]: ...
+    @overload
+    def aggregate(self, made: Aggregate1[A, N], a: A, /, **creation_time: float) -> Aggregated[N]: ...
+    @overload
+    def aggregate(self, made: Aggregate2[A, B, N], a: A, b: B, /, **creation_time: float) -> Aggregated[N]: ...
+    @overload
+    def aggregate(self, made: Aggregate3[A, B, C, N], a: A = ..., /, **bounds: Any) -> Aggregated[N]: ...
+    @overload
+    def aggregate(self, made: Aggregate3[A, B, C, N], a: A, b: B, c: C, /, **bounds: float) -> Aggregated[N]: ...
+    @overload
+    def aggregate(
+        self,
+        made: Aggregate4[A, B, C, E, N],
+        a: A = ...,
+        b: B = ...,
+        c: C = ...,
+        d: E = ...,
+        /,
+        *more: Any,
+        **bounds: Any,
+    ) -> Aggregated[N]: ...
+    def aggregate(self, made: Any, /, *equal: Any, **bounds: Any) -> Aggregated[Any]:
+        """A range of an `aggregate`, to be counted, added up and ranked without reading its documents.
+
+        ``equal`` and the bounds ``gt``, ``gte``, ``lt``, ``lte`` narrow it as those of `Query.index`; none of
+        them means the whole table.  Raises IndexUnknown, IndexStaged, TableUnknown, and TypeError for an
+        index that is no aggregate.
+        """
+        if not isinstance(made, Adds):
+            raise TypeError(f"aggregate() takes an index declared with aggregate(), not {made!r}")
+        table: Any = made
+        query = whole_table(self._run.transaction, self._codec_of(table.table))
+        prefix = query.index(table, *equal).start
+        return Aggregated(query.index(table, *equal, **bounds), made, prefix, len(equal))
 
     @overload
     def normalize_id(self, table: type[D], text: str, /) -> Id[D] | None: ...

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from attrs import Factory, define
 from sortedcontainers import SortedDict
 
+from ...actors.sums import NOTHING, Totals
 from ...actors.tables import Tables
 from ...actors.tail import Tail
 from ...actors.version import Change, Version
@@ -81,6 +82,48 @@ class Overlay:
             for key in staged.irange(start, stop, inclusive=(True, False)):
                 total += (staged[key] is not None) - (key in base.entries)
         return total
+
+    def at(self, index: IndexName, start: IndexKey, stop: IndexKey | None, position: int) -> IndexKey | None:
+        """The key before which there are ``position`` others in the range; None if there are not so many."""
+        entries = self.tables.table(index.table).index(index.index).entries
+        staged = self.ordered(index)
+        below, left = entries.bisect_left(start), position
+        keys: Iterator[IndexKey] = iter(())
+        if staged is not None:
+            keys = staged.irange(start, stop, inclusive=(True, False))
+        for key in keys:
+            place = entries.bisect_left(key)
+            if left < place - below:
+                break
+            left -= place - below
+            below = place + (key in entries)
+            if staged is not None and staged[key] is not None:
+                if left == 0:
+                    return key
+                left -= 1
+        if below + left >= len(entries):
+            return None
+        found: IndexKey = entries.peekitem(below + left)[0]
+        return found if stop is None or found < stop else None
+
+    def version_at(self, index: IndexName, key: IndexKey) -> Version:
+        """What stands under a key that is there."""
+        version = self.keys.get(index, {}).get(key)
+        return version if version is not None else self.tables.table(index.table).index(index.index).entries[key]
+
+    def totals(self, index: IndexName, start: IndexKey, stop: IndexKey | None) -> Totals:
+        """What the numbers in a range add up to, in an index that adds up."""
+        sums = self.tables.table(index.table).index(index.index).sums
+        assert sums is not None, index
+        found = NOTHING
+        staged = self.ordered(index)
+        for key in staged.irange(start, stop, inclusive=(True, False)) if staged is not None else ():
+            found = found.plus(sums.within(start, key))
+            version = staged[key] if staged is not None else None
+            if version is not None:
+                found = found.plus(sums.of(version.document))
+            start = key + b"\0"
+        return found.plus(sums.within(start, stop))
 
     def first_key(self, index: IndexName, start: IndexKey, stop: IndexKey | None, *, reverse: bool) -> IndexKey | None:
         """The first key of the range, in either order; None if there is none."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from attrs import Factory, define
 
 from ...actors.definition import BY_ID
+from ...actors.sums import NOTHING, Totals
 from ...actors.tables import Tables
 from ...actors.version import Change, Version
 from ...log.entry import LSN, IndexKey, IndexName, KeyRange
@@ -34,7 +35,7 @@ class Transaction:
     """Documents looked for by table and id."""
     scans: list[Scan] = Factory(list[Scan])
     counted: dict[KeyRange, None] = Factory(dict[KeyRange, None])
-    """Ranges of which only the keys were looked at."""
+    """Ranges of which only the keys were looked at, or what all of it adds up to; no document was read."""
     handed_out: dict[str, Version] = Factory(dict[str, Version])
     """Versions whose documents the handler was given, by id.
 
@@ -98,6 +99,33 @@ class Transaction:
         witness = KeyRange(index, start, stop, True) if key is None else KeyRange(index, key, key + b"\0", True)
         self.counted[witness] = None
         return key is not None
+
+    def totals(self, index: IndexName, start: IndexKey, stop: IndexKey | None) -> Totals:
+        """What the numbers in the range add up to, without reading its documents; all of them are recorded."""
+        self.usage.ranged(len(start) + len(stop or b""))
+        if stop is not None and start >= stop:
+            return NOTHING
+        self.counted[KeyRange(index, start, stop)] = None
+        return self.overlay.totals(index, start, stop)
+
+    def at(self, index: IndexName, start: IndexKey, stop: IndexKey | None, position: int) -> Version | None:
+        """The document at a position of the range, from its end if that is negative; None if there are fewer.
+
+        Recorded is the document, and which keys there are from that end to it.
+        """
+        self.usage.ranged(len(start) + len(stop or b""))
+        if stop is not None and start >= stop:
+            return None
+        place = position if position >= 0 else self.overlay.count(index, start, stop) + position
+        key = self.overlay.at(index, start, stop, place) if place >= 0 else None
+        if key is None:
+            passed = KeyRange(index, start, stop, keys_only=True)
+        elif position >= 0:
+            passed = KeyRange(index, start, key + b"\0", keys_only=True)
+        else:
+            passed = KeyRange(index, key, stop, keys_only=True)
+        self.counted[passed] = None
+        return self.get(index.table, self.overlay.version_at(index, key).id) if key is not None else None
 
     def has_scanned(self, table: str) -> bool:
         """Whether a range of any of the table's indexes was looked at."""
