@@ -18,6 +18,7 @@ newest         what is left when the log has been replayed
 stored_keys    index keys in a checkpoint, so that a start reads no documents
 checkpoints    what recovery derives, made of sealed segments and loaded at a start
 recovery       what recovery hands each entry to
+scheduler      which jobs may begin now: by due time, and as far as there is room
 messages       what the actors are told and what they ask for in return
 supervisor     what a failure means: a follower is rebuilt, the committer stops the process
 runtime        carries out the effects; with `supervisor`, the only file that knows trio

@@ -61,6 +61,8 @@ class Runtime:
     """Told when commits were taken back, so that followers beside the tables start over."""
     committed: Callable[[], None] = field(default=lambda: None)
     """Told of each commit, so that whoever follows by cursor can catch up."""
+    became_durable: Callable[[], None] = field(default=lambda: None)
+    """Told when entries have become durable."""
     woken: trio.Event = Factory(trio.Event)
     writing: bool = False
     stopping: bool = False
@@ -204,6 +206,7 @@ class Runtime:
         # Only now, so that one client's messages go out in one write.
         for item in released:
             item.wake()
+        self.became_durable()
 
     def not_written(self, problem: str) -> None:
         self.sites.probe("entries are taken back")

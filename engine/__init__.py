@@ -5,6 +5,7 @@ transactions  one transaction, from the inside out, and what a handler sees of i
 application   an app, from its source to functions that can be called
 execution     runs functions: from a call to a result and an entry; live queries
 actions       functions that touch the outside world, and go on after a crash
+scheduling    functions for later, run when they are due
 deployment    what changes a running deployment: code, data, environment
 history       what the log knows about the past, and running it again
 portability   data in and out: exports, imports, backups

@@ -41,6 +41,7 @@ from .execution.attempt import SEED_BYTES
 from .execution.executor import Executor
 from .execution.live_queries import LiveQueries
 from .limits import DEPLOY_ROOM_BYTES
+from .scheduling.driver import Schedules
 from .transactions.mutation_run import MutationRun
 from .transactions.overlay import Overlay
 from .transactions.transaction import Transaction
@@ -64,10 +65,13 @@ class Database:
     discards: Discards = Factory(Discards)
     migrations: Migrations = field(init=False)
     actions: Actions = field(init=False)
+    schedules: Schedules = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.migrations = Migrations(self.executor)
         self.actions = Actions(self.executor, self.live)
+        self.schedules = Schedules(self.executor, self.actions)
+        self.runtime.became_durable = self.schedules.wake
 
     @classmethod
     def open(

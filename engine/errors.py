@@ -13,6 +13,7 @@ ReliveError
 │   ├── ActionStopped         the server stops, and with it its actions
 │   ├── ActionCancelled       somebody has cancelled a durable action
 │   ├── TooManyActions        as many wait for their turn as may
+│   ├── ScheduleRefused       a time at which nothing can be scheduled, or a job that cannot be cancelled
 │   └── StepMismatch          steps that were recorded are not those of the code that goes on
 ├── FunctionFailed            what an action or a test is told of an error that is no ApplicationError
 ├── DatabaseError             what `ctx.db` refuses inside a handler
@@ -198,6 +199,16 @@ class StepMismatch(FunctionError):
             f"{self.function}: step {self.position + 1} is recorded as `{self.recorded}`, and the code that goes on "
             f"now takes `{self.wanted}`: the steps of an action that has begun must stay as they are"
         )
+
+
+@define(auto_exc=True)
+class ScheduleRefused(FunctionError):
+    """A time that is none or too far away, or a scheduled function that cannot be cancelled any more."""
+
+    problem: str
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 @define(auto_exc=True)

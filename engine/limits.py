@@ -17,6 +17,10 @@ DOCUMENTS_WRITTEN_MAX = 16_000
 BYTES_WRITTEN_MAX = 16 * 1024 * 1024
 WARNING_RATIO = 0.8
 """A run that used more than this part of a limit says so in its log lines."""
+FUNCTIONS_SCHEDULED_MAX = 1_000
+"""Functions that one transaction may schedule."""
+SCHEDULED_BYTES_MAX = 16 * 1024 * 1024
+"""Their arguments together."""
 HISTORY_VERSIONS = 100
 """Versions of a document that `ctx.db.history` gives if it is not told how many."""
 HISTORY_VERSIONS_MAX = 8_192
@@ -91,6 +95,23 @@ STEP_BACKOFF_S = 1.0
 """Before it is first tried again; then twice as long each time."""
 STEP_BACKOFF_S_MAX = 3_600.0
 STEP_NAME_CHARS_MAX = 256
+
+# Scheduled functions.
+
+SCHEDULED_AHEAD_MS_MAX = 5 * 365 * 86_400_000.0
+"""How far ahead, or back, the time of a scheduled function may be: five years."""
+SCHEDULED_ARGS_BYTES_MAX = 960 * 1024
+"""Arguments of one scheduled function: they are part of a document, and there must be room for how it ends."""
+SCHEDULED_ERROR_CHARS_MAX = 8_000
+"""What is kept of why a scheduled function failed; `relive logs` has more."""
+SCHEDULED_MUTATIONS_MAX = 64
+"""Scheduled mutations that may be on their way to the disk; then the next ones wait."""
+SCHEDULED_ACTIONS_MAX = 32
+"""Scheduled actions that run at the same time; fewer than all actions, so that clients find a place."""
+SCHEDULED_KEPT_S = 7 * 86_400.0
+"""How long the row of a scheduled function is kept after it has ended."""
+SCHEDULED_FORGOTTEN_MAX = 100
+"""Rows that are kept no longer, that go in one transaction."""
 
 # Environment variables.
 

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
@@ -22,6 +23,7 @@ import trio
 from attrs import Factory, define, evolve
 
 from ..actors.definition import BY_CREATION_TIME
+from ..actors.scheduler import Look, Over
 from ..log.entry import LSN
 from ..log.memory import MemoryStorage
 from ..protocol import json, paths
@@ -42,6 +44,7 @@ from .determinism import driver
 from .errors import ApplicationError, FunctionFailed, FunctionNotFound
 from .execution.calls import Call, Request
 from .execution.live_queries import AsksWho, QueryKey
+from .scheduling.jobs import Job
 from .seeded import StandingClock, moment_of, nanoseconds, ns_of, seeded_env
 from .transactions.context import MutationCtx
 
@@ -284,6 +287,21 @@ class TestApp:
             duration if isinstance(duration, timedelta) else timedelta(seconds=duration),
         )
 
+    def run_scheduled(self) -> int:
+        """Run the scheduled functions that are due now, and those that they make due; how many ran.
+
+        The clock moves with `advance`; nothing runs meanwhile.  ``app.advance(60); app.run_scheduled()``.
+        How each has ended says its row: ``app.documents("_scheduled_functions")``.
+        """
+        return self._run_jobs(lambda: None)
+
+    def finish_all_scheduled(self) -> int:
+        """The same, and the clock moves to when the next one is due, until none is left; how many ran.
+
+        Raises FunctionFailed if there is no end of it.
+        """
+        return self._run_jobs(self._next_due)
+
     def sign_in(self, **attributes: object) -> Identity:
         """Whoever calls and watches from here on has this identity: ``app.sign_in(subject="ada", email=...)``.
 
@@ -392,6 +410,40 @@ class TestApp:
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(trio.run, run).result()
 
+    def _run_jobs(self, go_on: Callable[[], float | None]) -> int:
+        schedules, count = self._database.schedules, 0
+        while True:
+            self._settle()
+            schedules.follow()
+            begun = schedules.queue.receive(Look(schedules.now_ms()))
+            jobs = [job for begin in begun if (job := schedules.jobs.get(begin.id)) is not None]
+            for job in sorted(jobs, key=lambda job: (job.row.scheduled_time, job.row.creation_time)):
+                self._run_job(job)
+            count += len(jobs)
+            if count > STEPS_MAX:
+                raise FunctionFailed(f"after {count:,} scheduled functions more are scheduled")
+            if not begun:
+                due = go_on()
+                if due is None:
+                    return count
+                self._clock.now_ns = max(
+                    self._clock.now_ns, ceil(due * 1e6) + 1_000
+                )  # Milliseconds are coarser than that.
+
+    def _next_due(self) -> float | None:
+        return self._database.schedules.queue.next_due()
+
+    def _run_job(self, job: Job) -> None:
+        schedules = self._database.schedules
+        current = schedules.jobs.get(job.id)
+        if current is not None and current.row.state.kind == "pending":  # One before it may have cancelled it.
+            if schedules.action_of(job.row) is None:
+                schedules.jobs.mutate(job)
+            elif schedules.jobs.begin(job).value:
+                schedules.jobs.end(job, self._in_trio(job.call, job.request()))
+            self._settle()
+        schedules.queue.receive(Over(job.id))
+
     async def _wait_durable(self, lsn: LSN) -> None:
         self._settle()
         await trio.lowlevel.checkpoint()
@@ -431,6 +483,7 @@ class TestApp:
 
     def _restart_watches(self) -> None:
         """The code is another: nothing that was evaluated counts."""
+        self._database.schedules.rewind()
         for watch in self._database.live.restart():
             self._mark_stale(watch)
 

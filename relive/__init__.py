@@ -34,6 +34,7 @@ from .engine.data.schema import Unset as Unset
 from .engine.data.schema import field as field
 from .engine.data.schema import index as index
 from .engine.data.schema import nested as nested
+from .engine.data.system_tables import ScheduledFunction as ScheduledFunction
 from .engine.errors import ApplicationError as ApplicationError
 from .engine.errors import DatabaseError as DatabaseError
 from .engine.errors import DocumentInvalid as DocumentInvalid
@@ -87,6 +88,7 @@ __all__ = [
     "Record",
     "ReliveError",
     "Revision",
+    "ScheduledFunction",
     "TransactionLimits",
     "UNSET",
     "Unset",

@@ -161,6 +161,21 @@ def test_actions_of_the_guide_ask_the_outside_world_and_again_if_it_fails(tmp_pa
     assert labels == ["label of 7", "label of 8"]
 
 
+def test_reminders_of_the_guide_come_when_they_are_due(tmp_path: Path) -> None:
+    app_of("docs/guide.md", tmp_path, "shop")
+    with TestApp(tmp_path / "shop") as app:
+        job = app.mutation("reminders:placed", order="7")
+        other = app.mutation("reminders:placed", order="8")
+        assert app.run_scheduled() == 2
+        app.advance(600)
+        assert app.run_scheduled() == 2
+        app.mutation("reminders:forget", job=other)
+        app.finish_all_scheduled()
+        assert [app.query("reminders:state_of", job=each) for each in (job, other)] == ["success", "canceled"]
+        texts = [(each["order"], each["text"]) for each in app.documents("reminders")]
+    assert texts == [("7", "nobody answered"), ("8", "nobody answered"), ("7", "rate it")]
+
+
 def test_orders_of_the_guide_are_placed_paid_and_sent(shop: Bench) -> None:
     address = {"street": "1 Main St", "city": "London"}
     ada = value_of(shop.mutate("customers:register", email="ada@example.org", name="Ada", address=address))

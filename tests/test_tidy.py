@@ -23,6 +23,7 @@ ROOMS = (
     "codegen",
     "execution",
     "actions",
+    "scheduling",
     "deployment",
     "history",
     "portability",

@@ -28,6 +28,7 @@ from ..authentication.identity import Identity
 from ..determinism.recording import RECORDER, Recorder
 from ..transactions.action_context import ActionRun
 from ..transactions.meta import About
+from ..transactions.scheduling import Due, JobId
 
 T = TypeVar("T")
 
@@ -187,6 +188,13 @@ class CrossingRun:
 
     async def sleep(self, seconds: float) -> None:
         await self.thread.cross(partial(self.inner.sleep, seconds))
+
+    async def schedule(self, due: Due, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> JobId:
+        scheduled: JobId = await self.thread.cross(partial(self.inner.schedule, due, function, args, kwargs))
+        return scheduled
+
+    async def cancel_scheduled(self, id: JobId) -> None:
+        await self.thread.cross(partial(self.inner.cancel_scheduled, id))
 
     def here(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A step of the handler's own runs on the thread that it was written for."""

@@ -19,6 +19,7 @@ from typing import cast
 
 from attrs import define, evolve, frozen
 
+from ...log.entry import BEFORE_FIRST, Cause
 from ...protocol import json
 from ...protocol.results import ActionSuccess
 from ..authentication.identity import Identity, identity_of_entry
@@ -29,6 +30,7 @@ from ..execution.beside import Beside
 from ..execution.calls import Call, Request
 from ..execution.executor import Executor
 from ..execution.failures import Failure
+from ..execution.scheduled import job_of_cause
 from ..execution.system_writes import SystemCtx, SystemHandler, Written
 from ..limits import DURABLE_ACTIONS_KEPT_S, DURABLE_STEPS_FORGOTTEN_MAX
 from .job import ActionOutcome
@@ -123,7 +125,8 @@ class Records:
 
 def call_of(row: DurableAction) -> Call:
     """What was asked for."""
-    return Call(row.function, [json.parse(row.args)], admin=True, cause="action", identity=identity_of(row))
+    job = job_of_cause(Cause("action", row.origin, BEFORE_FIRST))
+    return Call(row.function, [json.parse(row.args)], admin=True, cause="action", identity=identity_of(row), job=job)
 
 
 def identity_of(row: DurableAction) -> Identity | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from math import inf
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from attrs import define, field
 
@@ -19,6 +19,7 @@ from ...log.entry import LSN
 from ...protocol import json
 from ...protocol.errors import InvalidValue
 from ...protocol.results import ActionSuccess, FunctionFailure, MutationSuccess, QueryFailure, QuerySuccess
+from ...protocol.values import Value
 from ..application.app import App
 from ..application.endpoint import Endpoint
 from ..authentication.identity import Identity
@@ -39,11 +40,15 @@ from ..execution.calls import Call, Request
 from ..execution.executor import Executor
 from ..execution.live_queries import LiveQueries
 from ..execution.lookup import named
-from ..execution.nested_calls import arguments_of
+from ..execution.nested_calls import arguments_of, checked_arguments
+from ..execution.system_writes import SystemCtx, SystemHandler
 from ..limits import CALL_DEPTH_MAX
 from ..transactions.meta import About, DeploymentMetadata, FunctionMetadata
+from ..transactions.scheduling import Due, JobId, cancel, schedule
 from ..version import ENGINE_VERSION
 from .job import ActionOutcome, Job
+
+T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -98,7 +103,7 @@ class LocalRun:
         assert endpoint is not None
         function = FunctionMetadata(endpoint.path, "action", "public" if endpoint.public else "internal")
         deployment = DeploymentMetadata(app.name, app.code.hex(), ENGINE_VERSION)
-        self.about = About(function, deployment, self.job.id)
+        self.about = About(function, deployment, self.job.id, self.job.call.job)
 
     @property
     def app(self) -> App:
@@ -176,6 +181,13 @@ class LocalRun:
 
     def find(self, function: object, kind: str) -> Endpoint:
         """As the action's own code knows it.  Raises FunctionNotFound, WrongKind."""
+        endpoint = self.look_up(function)
+        if endpoint.kind != kind:
+            raise WrongKind(endpoint.path, kind, endpoint.kind)
+        return endpoint
+
+    def look_up(self, function: object) -> Endpoint:
+        """Raises FunctionNotFound."""
         if isinstance(function, str):
             # Only its name is known: it may have been deployed since.
             endpoint = named(self.host.executor.app, function)
@@ -184,14 +196,39 @@ class LocalRun:
         if endpoint is None:
             name = function if isinstance(function, str) else getattr(function, "__name__", repr(function))
             raise FunctionNotFound(name)
-        if endpoint.kind != kind:
-            raise WrongKind(endpoint.path, kind, endpoint.kind)
         return endpoint
+
+    async def schedule(self, due: Due, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> JobId:
+        with unrecorded(), self.host.called():
+            endpoint = self.look_up(function)
+            if endpoint.kind not in ("mutation", "action"):
+                raise WrongKind(endpoint.path, "mutation or action", endpoint.kind)
+            value = checked_arguments(endpoint, args, kwargs, named=isinstance(function, str))
+
+            async def add(ctx: SystemCtx) -> JobId:
+                return schedule(ctx._run, due, endpoint.path, value, self.job.call.job)
+
+            return await self.write(add, {"schedule": endpoint.path})
+
+    async def cancel_scheduled(self, id: JobId) -> None:
+        async def end(ctx: SystemCtx) -> None:
+            cancel(ctx._run, id)
+
+        with unrecorded(), self.host.called():
+            await self.write(end, {"cancel": str(id)})
+
+    async def write(self, handler: SystemHandler[T], args: Value) -> T:
+        """A transaction of the system that this action asks for; what it gave, once that is durable."""
+        request = self.request()
+        written = self.host.executor.write(self.job.name, "action", handler, args, request.id, request.parent)
+        await self.host.wait_durable(written.lsn)
+        return written.value
 
     def call_of(self, function: object, endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         """Raises ArgumentValidationError."""
         value = arguments_of(endpoint, args, kwargs, named=isinstance(function, str))
-        return Call(endpoint.path, [json.to_json(value)], admin=True, cause="action", identity=self.identity)
+        given: object = [json.to_json(value)]
+        return Call(endpoint.path, given, admin=True, cause="action", identity=self.identity, job=self.job.call.job)
 
     def read(self, value: bytes, endpoint: Endpoint) -> Any:
         """The result as the declared type; of a function that is named by text, plain values are that, too.

@@ -63,6 +63,8 @@ class MutationFunction(Function[P, R]):
     kind: FunctionKind = "mutation"
     is_mutation: Literal[True] = True
     """For type checkers: ``ctx.run_mutation`` takes this one."""
+    is_schedulable: Literal[True] = True
+    """For type checkers: ``ctx.scheduler`` takes this one."""
 
     def __call__(self, ctx: MutationCtx, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.handler(ctx, *args, **kwargs)
@@ -74,6 +76,8 @@ class ActionFunction(Function[P, R]):
     kind: FunctionKind = "action"
     is_action: Literal[True] = True
     """For type checkers: ``ctx.run_action`` takes this one."""
+    is_schedulable: Literal[True] = True
+    """For type checkers: ``ctx.scheduler`` takes this one."""
 
     def __init__(
         self, handler: Callable[..., Awaitable[R]], *, public: bool, runtime: ActionRuntime, durable: bool

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 from ...protocol.values import Int64
 from .documents import plain
-from .schema import Document, Id, field, index
+from .schema import UNSET, Document, Id, Record, Unset, field, index, nested
 from .shapes import object_shape
 from .table_codec import TableCodec
 
@@ -190,6 +190,34 @@ class Step(Row, Document, table="_steps"):
     by_action = index(action, position)
 
 
+JobStateKind = Literal["pending", "inProgress", "success", "failed", "canceled"]
+
+
+class JobState(Record):
+    """How a scheduled function stands."""
+
+    kind: JobStateKind
+    error: str | Unset = UNSET
+    """Why it failed; not there unless it did."""
+
+
+class ScheduledFunction(Row, Document, table="_scheduled_functions"):
+    """A function that was scheduled: one row for each, kept for some days after it has ended."""
+
+    name: str = field()
+    """``folder/module:function``."""
+    args: list[Any]
+    """One object."""
+    scheduled_time: float = field(name="scheduledTime")
+    """When it is due: milliseconds since the Unix epoch, like the other times."""
+    completed_time: float | Unset = field(default=UNSET, name="completedTime")
+    state: JobState = field()
+
+    by_scheduled_time = index(scheduled_time)
+    by_completed_time = index(completed_time)
+    by_state = index(nested("state.kind"), scheduled_time)
+
+
 BESIDE_MUTATIONS: Final = frozenset({"_durable_actions", "_steps"})
 """Tables whose rows the system also writes in entries of mutations of the app, which know nothing of that."""
 PAUSES: Final = "_pauses"
@@ -203,6 +231,7 @@ CLASSES: Final[Mapping[int, type[Document]]] = {
     5: Transfer,
     6: DurableAction,
     7: Step,
+    8: ScheduledFunction,
 }
 """By number.  A new table gets the next number; numbers are never used again."""
 NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
@@ -217,6 +246,7 @@ WRITTEN_BY: Final[Mapping[str, str]] = {
     "_transfers": "`npx convex export` and `npx convex import` write it",
     "_pauses": "`relive pause` writes it, and `relive resume` removes it",
     "_durable_actions": "call an `@action(durable=True)`, and cancel it with `relive actions cancel ID`",
+    "_scheduled_functions": "`ctx.scheduler` writes it: run_after(), run_at(), cancel()",
     "_steps": "durable actions record theirs there",
     "_migrations": "start one with `relive migrate run NAME`",
 }

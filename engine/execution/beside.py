@@ -12,8 +12,7 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from attrs import evolve, frozen
@@ -21,8 +20,7 @@ from attrs import evolve, frozen
 from ..application.endpoint import Endpoint
 from ..application.functions import MutationFunction
 from ..transactions.context import MutationCtx
-from ..transactions.mutation_run import MutationRun
-from ..transactions.usage import Usage
+from ..transactions.scheduling import uncounted
 from .system_writes import SystemCtx
 
 
@@ -59,14 +57,3 @@ def with_beside(endpoint: Endpoint, beside: Beside, encode: Callable[[object], b
 
     function: MutationFunction[..., bytes] = MutationFunction(both, public=endpoint.public)
     return evolve(endpoint, function=function)
-
-
-@contextmanager
-def uncounted(run: MutationRun) -> Iterator[None]:
-    """Whoever wrote the function must not meet a limit because of rows that are not theirs."""
-    transaction, usage = run.transaction, run.transaction.usage
-    transaction.usage = Usage()
-    try:
-        yield
-    finally:
-        transaction.usage = usage

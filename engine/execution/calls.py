@@ -26,6 +26,8 @@ class Call:
     """Who asks; None if nobody has signed in."""
     everybody: bool = False
     """Whether the result is for whoever asks the same; then nobody's identity may be looked at."""
+    job: str | None = None
+    """Id of the scheduled function that this is part of; None if it is part of none."""
 
 
 @frozen(eq=False)

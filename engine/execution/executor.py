@@ -19,7 +19,7 @@ from attrs import define, evolve, field
 from ...actors.errors import AlreadyCommitted, CommitterFailed, Conflict, WritesRefused
 from ...actors.messages import Commit
 from ...actors.runtime import Runtime
-from ...log.entry import LSN, Entry, Kind, Timestamp
+from ...log.entry import BEFORE_FIRST, LSN, Entry, Kind, Timestamp
 from ...protocol import cbor
 from ...protocol.errors import InvalidValue
 from ...protocol.limits import PATH_CHARS_MAX
@@ -222,17 +222,23 @@ class Executor:
         raise AssertionError("unreachable")
 
     def write(
-        self, name: str, cause: str, handler: SystemHandler[T], args: Value = None, id: str | None = None
+        self,
+        name: str,
+        cause: str,
+        handler: SystemHandler[T],
+        args: Value = None,
+        id: str | None = None,
+        parent: LSN = BEFORE_FIRST,
     ) -> Written[T]:
         """One transaction of the system itself; its entry is of the kind ``system``.
 
-        The entry says ``name`` as its function, ``cause`` and ``id`` (that of a new request if not
-        given) as its cause, and ``args``.  Raises what the handler raises, Conflict and WritesRefused;
-        then nothing was written.
+        The entry says ``name`` as its function, and ``args``.  Its cause is ``cause`` with ``id`` (that of a
+        new request if not given) and ``parent``, the entry that made it happen.  Raises what the handler
+        raises, Conflict and WritesRefused; then nothing was written.
         """
         started_ns, id = self.env.clock_ns(), id if id is not None else self.fresh_request_id()
         attempt, endpoint = self.prepare_write(id), system_endpoint(name, handler)
-        request, encoded = Request(cause, None, 0), cbor.encode(args)
+        request, encoded = Request(cause, None, 0, id, parent), cbor.encode(args)
 
         def run() -> T:
             value: T = attempt.drive(endpoint, dict)  # type: ignore[assignment]
@@ -304,6 +310,7 @@ class Executor:
             self.past,
             call.identity if call is not None else None,
             call is not None and call.everybody,
+            call.job if call is not None else None,
         )
 
     def recorded(self, lsn: LSN, hidden: bool) -> Outcome:

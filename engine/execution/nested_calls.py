@@ -21,7 +21,8 @@ from typing import Any
 from attrs import define, evolve, field
 
 from ...protocol.errors import InvalidValue
-from ...protocol.values import Value
+from ...protocol.limits import ARGS_BYTES_MAX
+from ...protocol.values import Value, size
 from ..application.app import App
 from ..application.endpoint import Endpoint
 from ..data.documents import to_value
@@ -90,14 +91,29 @@ class NestedCalls:
             known = self.known[endpoint.path] = FunctionMetadata(endpoint.path, endpoint.kind, visibility)
         return known
 
+    def schedulable(self, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, Value]:
+        """What `transactions.query_run.NestedCall` says.
+
+        Raises FunctionNotFound, WrongKind, ArgumentValidationError.
+        """
+        endpoint = self.look_up(function)
+        if endpoint.kind not in ("mutation", "action"):
+            raise WrongKind(endpoint.path, "mutation or action", endpoint.kind)
+        return endpoint.path, checked_arguments(endpoint, args, kwargs, named=isinstance(function, str))
+
     def find(self, function: object, kind: str) -> Endpoint:
         """Raises FunctionNotFound, WrongKind."""
+        endpoint = self.look_up(function)
+        if endpoint.kind != kind:
+            raise WrongKind(endpoint.path, kind, endpoint.kind)
+        return endpoint
+
+    def look_up(self, function: object) -> Endpoint:
+        """Raises FunctionNotFound."""
         endpoint = named(self.app, function) if isinstance(function, str) else self.app.endpoint_of(function)
         if endpoint is None:
             name = function if isinstance(function, str) else getattr(function, "__name__", repr(function))
             raise FunctionNotFound(name)
-        if endpoint.kind != kind:
-            raise WrongKind(endpoint.path, kind, endpoint.kind)
         return endpoint
 
 
@@ -113,6 +129,17 @@ def arguments_of(endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str,
         return to_value(dict(given))
     except (TypeError, InvalidValue) as error:
         raise ArgumentValidationError(endpoint.path, str(error)) from None
+
+
+def checked_arguments(endpoint: Endpoint, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, named: bool) -> Value:
+    """The same, held against what the function takes now.  Raises ArgumentValidationError."""
+    value = arguments_of(endpoint, args, kwargs, named=named)
+    bytes_ = size(value)
+    if bytes_ > ARGS_BYTES_MAX:
+        problem = f"{bytes_:,} bytes of arguments; a call takes at most {ARGS_BYTES_MAX:,}"
+        raise ArgumentValidationError(endpoint.path, problem)
+    endpoint.bind(value)
+    return value
 
 
 @contextmanager

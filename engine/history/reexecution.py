@@ -29,7 +29,9 @@ from ..env import Env
 from ..errors import AppInvalid
 from ..execution.attempt import DIGEST_BYTES, Attempt
 from ..execution.results import encode_result
+from ..execution.scheduled import SCHEDULE, job_of_cause
 from ..execution.system_writes import system_endpoint
+from ..transactions.scheduling import JOBS
 from .replica import COMMITS_HELD_MAX, Replica
 
 T = TypeVar("T")
@@ -216,9 +218,10 @@ class Again:
         """What the writes mean for the newest tables; None if it was made for older ones, or remade since."""
         mutation = self.attempt.mutation
         assert mutation is not None
+        changes: tuple[Change, ...] = mutation.transaction.changes()
         if entry.snapshot != replica.position or mutation.merges or mutation.stamps:
             return None
-        return mutation.transaction.changes()
+        return changes if len(changes) == len(entry.writes) else None  # The system wrote beside it.
 
 
 def run_again(replica: Replica, entry: Entry, endpoint: Endpoint) -> Again | Difference:
@@ -242,6 +245,7 @@ def attempt_of(replica: Replica, entry: Entry, endpoint: Endpoint) -> tuple[Atte
     attempt = replica.attempt("mutation", Env(lambda: entry.clock, lambda count: entry.seed[:count]), entry.cause.id)
     # Whoever did not look then must not look now: there is nothing to see.
     attempt.identity, attempt.everybody = identity_of_entry(entry.identity), entry.identity is None
+    attempt.job = job_of_cause(entry.cause)
     if entry.kind is Kind.SYSTEM:
         return attempt, dict
     return attempt, lambda: endpoint.bind(cbor.decode(entry.args))
@@ -280,12 +284,15 @@ def compare(entry: Entry, again: Again) -> Difference | None:
 
     # What the system did beside the function is not the function's.
     reads = attempt.reads()
-    for one, other in differing(own_reads(entry.reads), own_reads(reads)):
+    for one, other in differing(own_reads(entry, entry.reads), own_reads(entry, reads)):
         return difference("reads", read_text(one), read_text(other))
     recorded = [
-        ((write.table, write.id), write.document) for write in entry.writes if write.table not in BESIDE_MUTATIONS
+        ((write.table, write.id), write.document)
+        for write in entry.writes
+        if write.table not in BESIDE_MUTATIONS and not is_own_job(entry, (write.table, write.id))
     ]
-    for was, now in differing(tuple(recorded), tuple(writes.items())):
+    made = [(key, document) for key, document in writes.items() if not is_own_job(entry, key)]
+    for was, now in differing(tuple(recorded), tuple(made)):
         return difference("writes", written_text(was), written_text(now))
     for line, now_line in differing(entry.logs, attempt.lines()):
         return difference("printed", line or NOTHING, now_line or NOTHING)
@@ -297,8 +304,14 @@ def compare(entry: Entry, again: Again) -> Difference | None:
     return None
 
 
-def own_reads(reads: tuple[KeyRange, ...]) -> tuple[KeyRange, ...]:
-    return tuple(each for each in reads if each.index.table not in BESIDE_MUTATIONS)
+def is_own_job(entry: Entry, key: tuple[str, str]) -> bool:
+    """Whether it is the row that says that the scheduled function which made the entry has run."""
+    return entry.cause.kind == SCHEDULE and key == (JOBS, entry.cause.id)
+
+
+def own_reads(entry: Entry, reads: tuple[KeyRange, ...]) -> tuple[KeyRange, ...]:
+    beside = {*BESIDE_MUTATIONS, JOBS} if entry.cause.kind == SCHEDULE else BESIDE_MUTATIONS
+    return tuple(each for each in reads if each.index.table not in beside)
 
 
 def differing(recorded: tuple[T, ...], again: tuple[T, ...]) -> list[tuple[T | None, T | None]]:

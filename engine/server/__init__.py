@@ -22,6 +22,7 @@ log_routes          which functions ran
 deploy_routes       deploys, followed to their end
 environment_routes  environment variables
 action_routes       list, show and cancel durable actions
+job_routes          list and cancel scheduled functions
 migration_routes    start, follow, rehearse and cancel migrations
 state_routes        pause and resume
 export_routes       tables as files

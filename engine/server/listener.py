@@ -83,7 +83,7 @@ class Server:
 
     def __attrs_post_init__(self) -> None:
         self.syncer = Syncer(self.database, self.database.live)
-        self.database.runtime.rewind = self.syncer.rewind
+        self.database.runtime.rewind = self.rewind
         self.database.runtime.committed = self.syncer.committed
         executor = self.database.executor
         self.keys = KeyFetching(
@@ -95,6 +95,11 @@ class Server:
         )
         self.migrator = Migrator(self.database)
         self.database.migrations.started = self.migrator.wake
+
+    def rewind(self) -> None:
+        """What followers have read may not be so."""
+        self.syncer.rewind()
+        self.database.schedules.rewind()
 
     @property
     def env(self) -> Env:
@@ -119,6 +124,7 @@ class Server:
                     shells.start_soon(self.heartbeat)
                     await self.database.runtime.wait_durable(self.database.runtime.tail.head)
                     shells.start_soon(self.migrator.run)
+                    shells.start_soon(self.database.schedules.run)
                     async with trio.open_nursery() as doors:
                         listening = await self.env.listen(host, port)
                         accept = partial(trio.serve_listeners, handler_nursery=shells)
@@ -127,7 +133,9 @@ class Server:
                         await self.stopping.wait()
                         doors.cancel_scope.cancel()
                     await context.terminated.set()
+                    self.database.schedules.stopping = True
                     await self.database.actions.stop()
+                    await self.database.schedules.stop()
                     await self.drain()
                     shells.cancel_scope.cancel()
                 self.actions_scope.cancel()

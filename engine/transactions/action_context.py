@@ -20,6 +20,7 @@ from .auth import Auth, Viewer
 from .context import MutationOf, QueryOf
 from .environment import Environment, FixedEnvironment
 from .meta import About, ActionMeta
+from .scheduling import Due, JobId, Scheduler
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,6 +67,25 @@ class ActionRun(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None: ...
+
+    async def schedule(self, due: Due, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> JobId:
+        """Schedule a function, in a transaction of its own."""
+        ...
+
+    async def cancel_scheduled(self, id: JobId) -> None: ...
+
+
+class ActionScheduler(Scheduler):
+    """Of one action; each call is a transaction of its own, durable on return."""
+
+    def __init__(self, run: ActionRun) -> None:
+        self._run = run
+
+    async def _schedule(self, due: Due, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> JobId:
+        return await self._run.schedule(due, function, args, kwargs)
+
+    async def _cancel(self, id: JobId) -> None:
+        await self._run.cancel_scheduled(id)
 
 
 class ActionCtx:
@@ -169,6 +189,11 @@ class ActionCtx:
         """Wait.  In a durable action that is a step: it goes on when the time has come, whatever happened
         meanwhile, and nobody waits for its place."""
         await self._run.sleep(seconds)
+
+    @property
+    def scheduler(self) -> ActionScheduler:
+        """Functions for later; each is scheduled at once, whatever becomes of the action."""
+        return ActionScheduler(self._run)
 
     @property
     def auth(self) -> Auth:

@@ -16,6 +16,7 @@ from .environment import Environment
 from .meta import Meta, MutationMeta
 from .mutation_run import MutationRun
 from .query_run import QueryRun
+from .scheduling import MutationScheduler
 from .usage import TransactionLimits
 
 P = ParamSpec("P")
@@ -141,6 +142,11 @@ class MutationCtx(QueryCtx, MutationCalls):
     def db(self) -> DatabaseWriter:
         """The database as of this transaction, and its own writes."""
         return self._writer
+
+    @property
+    def scheduler(self) -> MutationScheduler:
+        """Functions for later: scheduled if this transaction is committed, and not otherwise."""
+        return MutationScheduler(self._run)
 
     @property
     def meta(self) -> MutationMeta:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 from attrs import frozen
 
+from ..data.schema import Id
+from ..data.system_tables import ScheduledFunction
 from ..version import ENGINE_VERSION
 from .usage import Metric, Usage
 
@@ -42,6 +44,8 @@ class About:
     deployment: DeploymentMetadata
     request_id: str
     """As errors and the server's records name the request; empty in queries."""
+    job: str | None = None
+    """Id of the scheduled function that this is part of; None if it is part of none."""
 
 
 SYSTEM = About(FunctionMetadata("", "system", "internal"), DeploymentMetadata("", "", ENGINE_VERSION), "")
@@ -65,7 +69,7 @@ class Meta:
 
     def transaction_metrics(self) -> dict[str, Metric]:
         """How much of each limit is used, and how much is left: ``documents_read``, ``bytes_read``,
-        ``ranges_read``, ``documents_written``, ``bytes_written``."""
+        ``ranges_read``, ``documents_written``, ``bytes_written``, ``functions_scheduled``, ``scheduled_bytes``."""
         return self._usage.metrics()
 
 
@@ -79,6 +83,11 @@ class MutationMeta(Meta):
         Queries have none: their results are shared by all who ask.
         """
         return self._about.request_id
+
+    @property
+    def scheduled_function_id(self) -> Id[ScheduledFunction] | None:
+        """Of the scheduled function that this is, or is called by; None if it was not scheduled."""
+        return cast("Id[ScheduledFunction] | None", self._about.job)
 
 
 class ActionMeta:
@@ -101,3 +110,8 @@ class ActionMeta:
     def request_id(self) -> str:
         """Of the request that caused this run; errors and the server's records name it, too."""
         return self._about.request_id
+
+    @property
+    def scheduled_function_id(self) -> Id[ScheduledFunction] | None:
+        """Of the scheduled function that this is, or is called by; None if it was not scheduled."""
+        return cast("Id[ScheduledFunction] | None", self._about.job)

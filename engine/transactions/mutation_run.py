@@ -65,6 +65,8 @@ class Savepoint:
     created_tables: dict[str, int]
     documents_written: int
     bytes_written: int
+    functions_scheduled: int
+    scheduled_bytes: int
 
 
 @define(eq=False)
@@ -173,7 +175,14 @@ class MutationRun(QueryRun):
         """A place to which a nested call can be rolled back; each is given up with `release`."""
         self.savepoints += 1
         usage = self.transaction.usage
-        return Savepoint(len(self.befores), dict(self.created_tables), usage.documents_written, usage.bytes_written)
+        return Savepoint(
+            len(self.befores),
+            dict(self.created_tables),
+            usage.documents_written,
+            usage.bytes_written,
+            usage.functions_scheduled,
+            usage.scheduled_bytes,
+        )
 
     def rollback(self, savepoint: Savepoint) -> None:
         """Undo every write since, the newest first; reads, and what they used up, stay."""
@@ -190,6 +199,7 @@ class MutationRun(QueryRun):
             restore(self.stamps, key, before.stamps)
         self.created_tables = savepoint.created_tables
         usage.documents_written, usage.bytes_written = savepoint.documents_written, savepoint.bytes_written
+        usage.functions_scheduled, usage.scheduled_bytes = savepoint.functions_scheduled, savepoint.scheduled_bytes
 
     def release(self) -> None:
         self.savepoints -= 1

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from attrs import Factory, define
 
 from ...protocol.limits import IDENTIFIER_CHARS_MAX
+from ...protocol.values import Value
 from ..data.catalog import Catalog
 from ..data.system_tables import TABLES
 from ..data.table_codec import TableCodec, untyped
@@ -33,6 +34,10 @@ class NestedCall(Protocol):
         limits: TransactionLimits | None,
         stale: bool,
     ) -> Awaitable[Any]: ...
+
+    def schedulable(self, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[str, Value]:
+        """The path of a mutation or action, and its arguments as one object, checked."""
+        ...
 
 
 @define(eq=False)

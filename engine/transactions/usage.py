@@ -26,6 +26,9 @@ class TransactionLimits:
     """Index ranges; a `get` or a `count` is one."""
     documents_written: int = limits.DOCUMENTS_WRITTEN_MAX
     bytes_written: int = limits.BYTES_WRITTEN_MAX
+    functions_scheduled: int = limits.FUNCTIONS_SCHEDULED_MAX
+    scheduled_bytes: int = limits.SCHEDULED_BYTES_MAX
+    """Arguments of the functions that it schedules."""
 
     def __attrs_post_init__(self) -> None:
         """Raises ValueError for what is no count."""
@@ -41,6 +44,8 @@ NAMES = {
     "ranges_read": "index ranges read",
     "documents_written": "documents written",
     "bytes_written": "bytes written",
+    "functions_scheduled": "functions scheduled",
+    "scheduled_bytes": "bytes of arguments of scheduled functions",
 }
 """As errors and warnings say them."""
 
@@ -48,6 +53,7 @@ FULL = TransactionLimits()
 
 READ_LESS = "Read a smaller range of an index, or split the work over several calls"
 WRITE_LESS = "Write less at once: split the work over several calls"
+SCHEDULE_LESS = "Schedule one function that schedules the others, and let them read what is large from the database"
 
 
 @frozen
@@ -65,6 +71,8 @@ class Usage:
     ranges_read: int = 0
     documents_written: int = 0
     bytes_written: int = 0
+    functions_scheduled: int = 0
+    scheduled_bytes: int = 0
     whole: TransactionLimits = FULL
     """Of the whole transaction."""
     allowed: TransactionLimits = field(init=False)
@@ -101,11 +109,21 @@ class Usage:
         if self.bytes_written > self.allowed.bytes_written:
             self.refuse("bytes_written")
 
+    def scheduled(self, size: int) -> None:
+        """A function with ``size`` bytes of arguments."""
+        self.functions_scheduled += 1
+        self.scheduled_bytes += size
+        if self.functions_scheduled > self.allowed.functions_scheduled:
+            self.refuse("functions_scheduled")
+        if self.scheduled_bytes > self.allowed.scheduled_bytes:
+            self.refuse("scheduled_bytes")
+
     def refuse(self, name: str) -> None:
         """Raises LimitReached, in the terms of whoever set the limit."""
         before = self.floor.get(name, 0)
         used, allowed = getattr(self, name), getattr(self.allowed, name)
-        raise LimitReached(NAMES[name], used - before, allowed - before, READ_LESS if "read" in name else WRITE_LESS)
+        remedy = READ_LESS if "read" in name else SCHEDULE_LESS if "scheduled" in name else WRITE_LESS
+        raise LimitReached(NAMES[name], used - before, allowed - before, remedy)
 
     def remaining(self, name: str) -> int:
         left: int = getattr(self.allowed, name) - getattr(self, name)

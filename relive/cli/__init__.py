@@ -17,6 +17,7 @@ watching     `relive run --watch`: each new result of a live query
 administration  what commands have in common that administer a server
 env          `relive env`
 actions      `relive actions`: durable ones
+jobs         `relive jobs`: scheduled functions
 migrate      `relive migrate`
 pause        `relive pause` and `relive resume`
 logs         `relive logs`

@@ -78,6 +78,7 @@ COMMANDS = {
     "env": "env:env",
     "migrate": "migrate:migrate",
     "actions": "actions:actions",
+    "jobs": "jobs:jobs",
     "logs": "logs:logs",
     "codegen": "codegen:codegen",
     "pause": "pause:pause",

@@ -74,6 +74,7 @@ def run_server(options: Options, folder: DataFolder, companion: Companion | None
             companion.deployed(app)
         database = open_database(folder, app)
         database.executor.redact = options.redact
+        database.schedules.sealed = folder.sealed
         try:
             trio.run(serve, options, folder, database, companion)
         finally:

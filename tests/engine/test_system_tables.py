@@ -47,6 +47,7 @@ def test_the_numbers_of_system_tables_are_fixed_for_ever() -> None:
         "_transfers": 5,
         "_durable_actions": 6,
         "_steps": 7,
+        "_scheduled_functions": 8,
     }
     assert all(number < 10_001 for number in CLASSES)
 

@@ -1,0 +1,5 @@
+"""Functions for later: what was scheduled runs when it is due, whatever happened in between.
+
+jobs    the rows of scheduled functions, and how they change
+driver  begins what is due, in its order, a little at a time
+"""
