@@ -34,7 +34,11 @@ def several(tables: Tables, names: list[str], by: int) -> list[int | None]:
         except Refusal:
             tables.by_name[PARTS] = before
             done.append(None)
-    return [*done, sum(size_of(row) for row in tables.rows(PARTS))]
+    return [*done, total(tables)]
+
+
+def total(tables: Tables) -> int:
+    return sum(size_of(row) for row in tables.rows(PARTS))
 
 
 def empty(tables: Tables, name: str) -> None:

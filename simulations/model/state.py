@@ -36,7 +36,7 @@ QUERIES: Final[dict[ModuleType, tuple[str, ...]]] = {
     queues: ("in_state", "is_idle"),
     lists: ("read", "look"),
     pins: ("show", "around"),
-    parts: ("size",),
+    parts: ("size", "total"),
     stamps: ("newest",),
     items: ("smallest", "colors", "coats"),
 }

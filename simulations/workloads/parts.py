@@ -17,4 +17,4 @@ def mutation(draw: Drawing) -> Asked:
 
 
 def query(draw: Drawing) -> Asked:
-    return "parts:size", {"name": draw.one(NAMES)}
+    return ("parts:total", {}) if draw.chance(0.3) else ("parts:size", {"name": draw.one(NAMES)})

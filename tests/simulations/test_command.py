@@ -25,7 +25,8 @@ from relive.simulations.swarm import generate
 
 from .planted import BUGS
 
-FOUND = "subscriptions: what is shown is true"
+FOUND = ("subscriptions: what is shown is true", "pages: pages fit together")
+"""Which of the two shows first depends on the seed."""
 
 
 def simulate(folder: Path, *arguments: object) -> Result:
@@ -62,9 +63,9 @@ def test_a_failure_is_kept_run_first_and_told_again_until_it_is_repaired(
     repaired, passed = simulate(tmp_path, "--replay", file), simulate(tmp_path, "--seeds", 2)
 
     assert found.exit_code == again.exit_code == first.exit_code == VIOLATION
-    assert file.name.startswith("subscriptions-")
+    assert file.name.partition("-")[0] in ("subscriptions", "pages")
     assert f"again: python -m relive.simulations --replay {file}" in found.output
-    assert f"FAIL  {FOUND}" in again.output
+    assert any(f"FAIL  {each}" in again.output for each in FOUND)
     assert json.loads(first.output)["seeds"] == 0
     assert json.loads(first.output)["kept"] == [{"file": str(file), "result": "violation", "sameCode": True}]
     assert repaired.exit_code == passed.exit_code == PASSED
@@ -75,7 +76,7 @@ def test_json_says_what_the_text_says(tmp_path: Path, nobody_is_told: pytest.Mon
     told: dict[str, Any] = json.loads(simulate(tmp_path, "--seeds", 20, "--json").output)
 
     assert told["result"] == "violation"
-    assert told["finding"]["kind"] == FOUND
+    assert told["finding"]["kind"] in FOUND
     assert told["finding"]["plan"]["seed"] == told["failures"][0]["seed"]
     assert sum(map(len, told["finding"]["plan"]["clients"])) <= 3
     assert {row["lane"] for row in told["finding"]["rows"]} <= {*told["finding"]["lanes"]}
