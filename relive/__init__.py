@@ -54,6 +54,9 @@ from .engine.transactions.operations import minimum as minimum
 from .engine.transactions.pagination import Page as Page
 from .engine.transactions.pagination import PaginationOptions as PaginationOptions
 from .engine.transactions.range_query import Query as Query
+from .engine.transactions.rate_limits import Allowance as Allowance
+from .engine.transactions.rate_limits import FixedWindow as FixedWindow
+from .engine.transactions.rate_limits import TokenBucket as TokenBucket
 from .engine.transactions.revisions import Revision as Revision
 from .engine.transactions.usage import TransactionLimits as TransactionLimits
 from .engine.version import ENGINE_VERSION as __version__
@@ -62,6 +65,7 @@ from .protocol.errors import ReliveError as ReliveError
 __all__ = [
     "ActionCtx",
     "ActionFunction",
+    "Allowance",
     "ApplicationError",
     "COMMIT_TIMESTAMP",
     "CustomJwt",
@@ -69,6 +73,7 @@ __all__ = [
     "Document",
     "DocumentInvalid",
     "DocumentMissing",
+    "FixedWindow",
     "FunctionFailed",
     "Id",
     "Identity",
@@ -89,6 +94,7 @@ __all__ = [
     "ReliveError",
     "Revision",
     "ScheduledFunction",
+    "TokenBucket",
     "TransactionLimits",
     "UNSET",
     "Unset",

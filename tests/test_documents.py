@@ -109,6 +109,16 @@ def test_scores_are_counted_added_up_and_ranked(tmp_path: Path) -> None:
     assert value_of(arcade.query("scores:median", game="chess")) is None
 
 
+def test_letters_are_limited(tmp_path: Path) -> None:
+    post = open_bench(app_of("docs/guide.md", tmp_path, "post"))
+    for _ in range(3):
+        assert value_of(post.mutate("letters:send", sender="ada", text="hello")) is None
+
+    assert "RateLimited" in text_of(post.mutate("letters:send", sender="ada", text="hello"))
+    assert value_of(post.query("letters:may_send", sender="ada"))["ok"] is False
+    assert value_of(post.query("letters:may_send", sender="bob")) == {"ok": True, "retryAfter": 0}
+
+
 @pytest.fixture
 def shop(tmp_path: Path) -> Bench:
     return open_bench(app_of("docs/guide.md", tmp_path, "shop"))

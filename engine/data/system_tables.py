@@ -218,6 +218,23 @@ class ScheduledFunction(Row, Document, table="_scheduled_functions"):
     by_state = index(nested("state.kind"), scheduled_time)
 
 
+class RateLimitRow(Row, Document, table="_rate_limits"):
+    """What was taken of a rate limit: one row for each key, or for each of its shards."""
+
+    name: str = field()
+    key: str = field()
+    shard: int = field()
+    kind: str
+    at: Int64
+    """Until when time has been counted, in microseconds since the Unix epoch."""
+    units: Int64
+    """What is left in a bucket, a token being as many units as ``period``; or what was taken in a window."""
+    period: Int64
+    """In microseconds."""
+
+    by_key = index(name, key, shard)
+
+
 BESIDE_MUTATIONS: Final = frozenset({"_durable_actions", "_steps"})
 """Tables whose rows the system also writes in entries of mutations of the app, which know nothing of that."""
 PAUSES: Final = "_pauses"
@@ -232,6 +249,7 @@ CLASSES: Final[Mapping[int, type[Document]]] = {
     6: DurableAction,
     7: Step,
     8: ScheduledFunction,
+    9: RateLimitRow,
 }
 """By number.  A new table gets the next number; numbers are never used again."""
 NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
@@ -248,6 +266,7 @@ WRITTEN_BY: Final[Mapping[str, str]] = {
     "_durable_actions": "call an `@action(durable=True)`, and cancel it with `relive actions cancel ID`",
     "_scheduled_functions": "`ctx.scheduler` writes it: run_after(), run_at(), cancel()",
     "_steps": "durable actions record theirs there",
+    "_rate_limits": "mutations write it that take of a `TokenBucket` or a `FixedWindow`",
     "_migrations": "start one with `relive migrate run NAME`",
 }
 

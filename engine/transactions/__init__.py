@@ -18,6 +18,7 @@ database_access   ``ctx.db``: get, query, insert, patch, replace, delete
 context           ``ctx``: what a handler can see and do
 action_context    ``ctx`` of an action, and what it asks of the server
 scheduling        ``ctx.scheduler``: functions for later
+rate_limits       `TokenBucket`, `FixedWindow`: how often something may be done
 meta              ``ctx.meta``: what a function can know of itself
 environment       ``ctx.env``
 auth              ``ctx.auth``: who asks, and whether the function wanted to know

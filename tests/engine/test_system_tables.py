@@ -48,6 +48,7 @@ def test_the_numbers_of_system_tables_are_fixed_for_ever() -> None:
         "_durable_actions": 6,
         "_steps": 7,
         "_scheduled_functions": 8,
+        "_rate_limits": 9,
     }
     assert all(number < 10_001 for number in CLASSES)
 
