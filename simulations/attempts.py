@@ -28,7 +28,7 @@ from attrs import define, frozen
 
 from ..engine.determinism.hash_seed import VARIABLE
 from .checkers.verdict import Verdict
-from .errors import SimulatorFailed, TrioUnsupported
+from .errors import InvariantFailed, SimulatorFailed, TrioUnsupported
 from .plan import Plan, to_bytes
 from .subject import Maker, Subject
 
@@ -62,10 +62,10 @@ class Worker:
     done: int = 0
 
     def attempt(self, plan: Plan) -> Verdict:
-        """Raises SimulatorFailed, TrioUnsupported."""
+        """Raises InvariantFailed, SimulatorFailed, TrioUnsupported."""
         try:
             return self.subject.attempt(plan)
-        except (SimulatorFailed, TrioUnsupported):
+        except (InvariantFailed, SimulatorFailed, TrioUnsupported):
             raise
         except Exception as error:  # A checker or the world has a bug: that is no finding about what ships.
             raise SimulatorFailed(plan.seed, "".join(traceback.format_exception(error))) from error

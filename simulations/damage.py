@@ -10,6 +10,7 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from random import Random
 
 from attrs import Factory, define, frozen
@@ -135,3 +136,20 @@ def misread(storage: MemoryStorage, random: Random) -> tuple[str, str]:
     if damaged.misread not in segment_names(storage) and outcome.refused is not None:
         return "", f"a misread checkpoint kept the log from being opened: {outcome.refused}"
     return judge(whole, outcome, damaged.misread)
+
+
+def lost_checkpoints(storage: MemoryStorage, confirmed: Mapping[str, bytes]) -> set[str]:
+    """Those that a crash has damaged after a lie: themselves, or a segment that they are made of."""
+    left = set(storage.names())
+    changed = {name for name, content in confirmed.items() if name not in left or storage.content(name) != content}
+    segments = changed & set(segment_names(storage))
+    # Names are numbers of equal length: of a segment its first entry, of a checkpoint the last one that it covers.
+    return {
+        name
+        for name in checkpoint_names(storage)
+        if name in changed or any(stem(segment) <= stem(name) for segment in segments)
+    }
+
+
+def stem(name: str) -> str:
+    return name.partition(".")[0]

@@ -4,7 +4,8 @@
     sync or write fails       the process ends
     disk full                 no answer, or a refusal; or the process ends, if a deploy was served already
     a sync that lies          what it lied about may be gone from some entry on, once a crash follows; or a start
-                              refuses the log (`World.count_losses`)
+                              refuses the log (`World.count_losses`); a checkpoint that it lied about is left out
+                              (`World.lost_checkpoints`)
     rot, misread              refused with the place; the same state; without a last batch that nothing proves
                               (`damage.judge`)
     the tables fail           rebuilt, unseen; the process ends at the fourth time

@@ -59,6 +59,7 @@ RARE: Final = (
     fired("a migration waits for its turn"),
     "a client has seen a later time than the log has",
     "a deploy or a migration had to be tried again",
+    "a disk lied, and a checkpoint is gone",
     "a disk lied, and entries are gone",
     "a disk lied, and nothing was lost",
     "a mutation that had written nothing was sent again and wrote",

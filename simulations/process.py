@@ -94,6 +94,8 @@ class Process:
     """At which change of a file the next makers of checkpoints end."""
     runs_twice: bool = False
     """Whether every function is run a second time and must come out the same."""
+    lost_checkpoints: set[str] = Factory(set[str])
+    """The world's: no start can use them, and none has to."""
     door: Door = Factory(Door)
     links: list[Link] = Factory(list[Link])
     scope: trio.CancelScope = Factory(trio.CancelScope)
@@ -186,6 +188,9 @@ class Process:
         return sum(self.server.database.runtime.supervisor.rebuilds.values()) if self.server is not None else 0
 
     def bad_checkpoint(self, file: str, problem: str) -> None:
+        if file in self.lost_checkpoints:
+            self.trace.probe("a disk lied, and a checkpoint is gone")
+            return
         self.trace.add(Unlike(self.number, f"checkpoint {file} is not used: {problem}"))
 
     async def make_checkpoints(self) -> None:
@@ -206,6 +211,7 @@ class Process:
             else:
                 covered = names
                 if made is not None:
+                    self.lost_checkpoints.discard(made.name)
                     self.trace.probe("a checkpoint is made")
 
     def compare(self, database: Database) -> None:

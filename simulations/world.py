@@ -30,7 +30,7 @@ from ..protocol.client_session import ClientSession
 from .authored import references
 from .caller import Caller
 from .client import Client, same, session_id
-from .damage import misread, rot
+from .damage import lost_checkpoints, misread, rot
 from .driver import NANOSECONDS, Clock
 from .network import Link, Pipe
 from .operator import Operator
@@ -100,6 +100,8 @@ class World:
     skew_ns: int = 0
     """By how much the wall clock has jumped so far."""
     skew_ns_max: int = 0
+    lost_checkpoints: set[str] = Factory(set[str])
+    """What no start can use: something of them, or of what they cover, that a disk had confirmed is gone."""
     looked: int = 0
     """How often somebody looked at the monotonic clock."""
     clients: list[Client] = Factory(list[Client])
@@ -253,6 +255,7 @@ class World:
                 knobs.full_stack,
                 knobs.checkpoint_ms,
                 runs_twice=self.is_authored,
+                lost_checkpoints=self.lost_checkpoints,
             )
             how = await process.run()
             self.note_executions(process)
@@ -357,12 +360,15 @@ class World:
         """The machine stops, and some of what was not synced is left."""
         before = self.storage
         held: list[Entry] | None = None
+        confirmed: dict[str, bytes] = {}
         if before.has_lied:
             held = []
             recover(before.copy(), held.append)
+            confirmed = {name: before.content(name) for name in before.names()}
         before.crash(lambda name, page: self.crashes.random() * 100 < survivors)
         # What the dead process still does, it does to a disk that nobody has any more.
         self.storage = deepcopy(before)
+        self.lost_checkpoints |= lost_checkpoints(self.storage, confirmed)
         if held is not None:
             self.count_losses(held)
 

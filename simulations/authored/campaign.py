@@ -12,7 +12,7 @@ from ...engine.application.app import App, load_app
 from ...engine.determinism import driver as guard
 from ...engine.errors import AppInvalid
 from ..checkers.verdict import Verdict
-from ..errors import AppNotSimulated
+from ..errors import AppNotSimulated, SimulationFileInvalid
 from ..plan import Plan
 from ..run import run
 from ..subject import Subject
@@ -39,6 +39,7 @@ class Authored:
         """Raises AppNotSimulated, SimulationFileInvalid."""
         app = loaded(self.folder)
         declared = declared_in(self.file) if self.file is not None else NOTHING
+        require_queries(app, declared)
         planner = Planner(app, declared, self.clients)
         return Subject(
             f"app {app.name}",
@@ -55,6 +56,16 @@ class Authored:
 def of_app(folder: Path, file: Path | None = None, clients: Clients | None = None) -> Authored:
     """The app of a folder, with what the file beside it says, or another one."""
     return Authored(folder, file if file is not None else file_of(folder), clients or Clients())
+
+
+def require_queries(app: App, declared: Declared) -> None:
+    """What is said of a query that is not there would never be asked.  Raises SimulationFileInvalid."""
+    queries = functions_of(app, "query")
+    for each in declared.shown:
+        if each.path not in queries:
+            there_are = ", ".join(queries) or "none"
+            problem = f"there is no query {each.path!r} that clients could subscribe to; there are {there_are}"
+            raise SimulationFileInvalid(f"invariant {each.name}", problem)
 
 
 @cache

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from attrs import define, field
@@ -159,7 +160,9 @@ class Checks:
         except AssertionError as error:
             problem = f"{error}".strip() or asserted(error)
         except Exception as error:
-            raise InvariantFailed(name, line_of(error), f"{type(error).__name__}: {error}") from error
+            raise InvariantFailed(
+                name, line_of(error, self.declared.file), f"{type(error).__name__}: {error}"
+            ) from error
         if problem is not None:
             self.violations.append(Violation(INVARIANT, name, f"{where}: {problem}", position))
 
@@ -169,7 +172,9 @@ class Checks:
         except AssertionError:
             return False
         except Exception as error:
-            raise InvariantFailed(name, line_of(error), f"{type(error).__name__}: {error}") from error
+            raise InvariantFailed(
+                name, line_of(error, self.declared.file), f"{type(error).__name__}: {error}"
+            ) from error
 
 
 def failed(who: str, text: str, position: int) -> Violation:
@@ -203,6 +208,8 @@ def asserted(error: AssertionError) -> str:
     return frame.line or "an assertion without a text"
 
 
-def line_of(error: BaseException) -> str:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.filename}, line {frame.lineno}"
+def line_of(error: BaseException, file: Path | None) -> str:
+    """The last line of the author's file, whatever that has called; of anything, if it was none of that file."""
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = [each for each in frames if file is not None and each.filename == str(file.absolute())][-1:] or frames[-1:]
+    return f"{frame[0].filename}, line {frame[0].lineno}"

@@ -181,7 +181,11 @@ def imported(file: Path) -> ModuleType:
     except (SimulationFileInvalid, KeyboardInterrupt):
         raise
     except BaseException as error:  # Whatever it raises, it is the author's file that does.
-        lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == str(file)]
+        lines = [
+            each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == str(file.absolute())
+        ]
         where = f"{file}, line {lines[-1]}" if lines else str(file)
-        raise SimulationFileInvalid(where, f"{type(error).__name__}: {error}") from error
+        lacks_library = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "hypothesis"
+        remedy = "; pip install 'relive[simulate]'" if lacks_library else ""
+        raise SimulationFileInvalid(where, f"{type(error).__name__}: {error}{remedy}") from error
     return module

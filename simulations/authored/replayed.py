@@ -77,6 +77,9 @@ class Replayed:
             yield entry, difference
 
     def table(self, name: str) -> list[dict[str, Any]]:
+        """Raises LookupError: a name that is none would make whatever is said of its documents true."""
+        if name not in self.app.tables:
+            raise LookupError(f"there is no table {name!r}; there are {', '.join(sorted(self.app.tables))}")
         found = self.replica.tables.table(name).indexes[BY_CREATION_TIME].entries
         values: list[Any] = [to_value(version.document) for version in found.values()]
         return values
@@ -110,6 +113,7 @@ class Replayed:
     def states(self) -> Callable[[Entry, int | None], State]:
         """Makes the state after an entry, as of an event; asked in the order of the events."""
         attempted, acked, done, asked = Calls(), Calls(), 0, dict[tuple[int, int], Asked]()
+        told = set[tuple[int, int]]()
 
         def state(entry: Entry, position: int | None) -> State:
             nonlocal done
@@ -119,6 +123,10 @@ class Replayed:
                     asked[event.client, event.request] = event
                     attempted.setdefault(event.path, []).append(event.args)
                 elif isinstance(event, Answered) and event.ts is not None:
+                    # A client that was cut off asks again, and is told again what it had been told.
+                    if (event.client, event.request) in told:
+                        continue
+                    told.add((event.client, event.request))
                     call = asked[event.client, event.request]
                     acked.setdefault(call.path, []).append(call.args)
             done = max(done, stop)

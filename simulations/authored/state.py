@@ -24,7 +24,10 @@ class State:
     _acked: Mapping[str, list[dict[str, Any]]] = field(repr=False)
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """Every document of a table, in the order of creation, with the names of fields as they are stored."""
+        """Every document of a table, in the order of creation, with the names of fields as they are stored.
+
+        Raises LookupError if the app has no such table.
+        """
         return self._tables(name)
 
     @property

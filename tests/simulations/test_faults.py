@@ -9,9 +9,13 @@ from random import Random
 
 import pytest
 from attrs import evolve
+from relive.log.checkpoint import checkpoint_name
+from relive.log.entry import LSN
 from relive.log.memory import MemoryStorage, keep_nothing
+from relive.log.segment import segment_name
 from relive.simulations.attempts import Worker
-from relive.simulations.damage import misread, rot
+from relive.simulations.damage import lost_checkpoints, misread, rot
+from relive.simulations.plan import CRASH, SYNC_LIES, Fault
 from relive.simulations.probes import COMMON, RARE
 from relive.simulations.run import run
 from relive.simulations.sites import CHOICES, TABLES_FAIL, Chance
@@ -58,6 +62,32 @@ def test_a_sync_that_fails_after_a_lie_loses_for_good_what_counted_as_synced() -
 
     assert told
     assert storage.content("file") == b""
+
+
+def test_a_start_leaves_out_checkpoints_that_a_disk_lied_about_and_those_of_segments_that_it_lied_about() -> None:
+    gone = 0
+    for seed in range(16):
+        plan = generate(seed, ())
+        faults = (Fault(70, SYNC_LIES, 0, 3), Fault(125, CRASH, 0, 0))
+        knobs = evolve(plan.knobs, checkpoint_ms=40, segment_bytes=2048)
+        verdict = attempt(evolve(plan, knobs=knobs, faults=faults))
+        gone += verdict.run.trace.probes.get("a disk lied, and a checkpoint is gone", 0)
+        assert not verdict.violations, (seed, verdict.violations)
+
+    assert gone > 0
+
+
+def test_a_crash_excuses_no_checkpoint_that_it_has_left_whole() -> None:
+    storage = MemoryStorage()
+    names = [checkpoint_name(LSN(lsn)) for lsn in (4, 8)] + [segment_name(LSN(lsn)) for lsn in (1, 5, 9)]
+    for name in names:
+        storage.replace(name, b"whole")
+    confirmed = {name: storage.content(name) for name in storage.names()}
+
+    assert lost_checkpoints(storage, confirmed) == set()
+    assert lost_checkpoints(storage, confirmed | {names[0]: b"more"}) == {names[0]}
+    assert lost_checkpoints(storage, confirmed | {names[3]: b"more"}) == {names[1]}
+    assert lost_checkpoints(storage, confirmed | {names[4]: b"more"}) == set()
 
 
 def test_a_read_that_goes_astray_gives_other_bytes_once() -> None:

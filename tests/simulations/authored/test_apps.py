@@ -84,7 +84,7 @@ def test_a_seat_that_is_checked_where_it_is_booked_is_not(tmp_path: Path) -> Non
 
 
 def run_booking(folder: Path, app: Path, *options: str) -> Result:
-    common = ["--file", str(BOOKING / "simulation.py"), "--keep", str(folder / "kept"), "--shrink", "20", "--json"]
+    common = ["--file", str(BOOKING / "simulation.py"), "--keep", str(folder / "kept"), "--shrink", "300", "--json"]
     return CliRunner().invoke(simulate, [str(app), *common, *options], standalone_mode=False)
 
 
@@ -171,8 +171,49 @@ def test_an_invariant_that_is_broken_itself_is_told_with_its_line(tmp_path: Path
     done = run(made(tmp_path, ADD, simulation), "--seeds", "5")
 
     assert done.return_value == 3
-    assert "the invariant broken is broken itself" in done.output
-    assert "simulation.py, line 5: AttributeError" in done.output
+    (line,) = [each for each in done.output.splitlines() if each.strip()]
+    assert line.startswith("error: the invariant broken is broken itself, ")
+    assert "simulation.py, line 5: AttributeError" in line
+
+
+@pytest.mark.parametrize(
+    ("simulation", "says"),
+    [
+        (
+            "@invariant\ndef none(state: State) -> None:\n    assert not state.table('notse')\n",
+            "simulation.py, line 5: LookupError: there is no table 'notse'; there are notes",
+        ),
+        (
+            "@invariant(subscription='notes:conut')\ndef shown(count: object) -> bool:\n    return True\n",
+            "invariant shown: there is no query 'notes:conut' that clients could subscribe to; there are notes:count",
+        ),
+    ],
+)
+def test_a_name_that_is_none_does_not_make_an_invariant_true(tmp_path: Path, simulation: str, says: str) -> None:
+    done = run(made(tmp_path, ADD + COUNT, simulation), "--seeds", "5")
+
+    assert done.return_value == 3
+    assert says in done.output
+
+
+def test_a_request_that_is_answered_again_is_acknowledged_once(tmp_path: Path) -> None:
+    from relive.simulations.authored.campaign import of_app
+    from relive.simulations.plan import CUT
+    from relive.simulations.trace import Answered
+
+    simulation = """
+@invariant
+def who_was_told_has_a_note(state: State) -> None:
+    assert len(state.acked("notes:add")) <= len(state.table("notes"))
+"""
+    subject = of_app(made(tmp_path, ADD, simulation))()
+    repeated = 0
+    for seed in range(12):
+        verdict = subject.attempt(subject.draw(seed, (CUT,)))
+        events = [event for _, event in verdict.run.trace.events if isinstance(event, Answered) and event.ts]
+        repeated += len(events) - len({(event.client, event.request) for event in events})
+        assert not verdict.violations, (seed, verdict.violations)
+    assert repeated > 0
 
 
 @pytest.mark.parametrize(
