@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import repeat
+from typing import Any
 
 from attrs import field, frozen
 
@@ -13,6 +14,10 @@ from .version import Change, KeyChange, Version
 
 BY_ID = "by_id"
 BY_CREATION_TIME = "by_creation_time"
+
+
+def no_text_keys(document: object) -> tuple[tuple[IndexKey, ...], ...]:
+    return ()
 
 
 @frozen
@@ -29,6 +34,10 @@ class TableDefinition:
     same document under the same keys.  Empty if nobody can tell."""
     numbers: Mapping[str, Callable[[object], Number | None]] = field(factory=dict, eq=False)
     """By name of an index that adds up numbers: the one that a document adds, None if it has none."""
+    text_indexes: tuple[IndexName, ...] = ()
+    """Indexes in which a document stands under any number of keys, one for each of its words or more."""
+    text_keys: Callable[[Any], tuple[tuple[IndexKey, ...], ...]] = field(default=no_text_keys, eq=False)
+    """Keys of a document in each of ``text_indexes``, each key once."""
 
     def __attrs_post_init__(self) -> None:
         assert [name.index for name in self.indexes[:2]] == [BY_ID, BY_CREATION_TIME]
@@ -44,4 +53,24 @@ class TableDefinition:
         new_keys = self.keys(new.document) if new is not None else repeat(None)
         keys = tuple(map(KeyChange, self.indexes, old_keys, new_keys))
         assert len(keys) == len(self.indexes), (self.name, len(keys))
+        if self.text_indexes:
+            return Change(self.name, id, old, new, (*keys, *self.text_changes(old, new)), len(keys))
         return Change(self.name, id, old, new, keys)
+
+    def text_changes(self, old: Version | None, new: Version | None) -> Iterator[KeyChange]:
+        """In the text indexes: a key that stays is its own old and new one."""
+        nowhere = ((),) * len(self.text_indexes)
+        old_keys = self.text_keys(old.document) if old is not None else nowhere
+        new_keys = self.text_keys(new.document) if new is not None else nowhere
+        for name, were, are in zip(self.text_indexes, old_keys, new_keys, strict=True):
+            yield from moved(name, were, are)
+
+
+def moved(name: IndexName, were: Iterable[IndexKey], are: Iterable[IndexKey]) -> Iterator[KeyChange]:
+    """From one set of keys to another, in an order that follows from the two."""
+    before, after = dict.fromkeys(were), dict.fromkeys(are)
+    for key in before:
+        yield KeyChange(name, key, key if key in after else None)
+    for key in after:
+        if key not in before:
+            yield KeyChange(name, None, key)

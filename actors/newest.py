@@ -100,4 +100,5 @@ class Newest:
                     refuse(name, id, error)
                     continue
                 table.take_in(version, lsn)
+            table.order_texts()
         tables.position = self.position

@@ -1,7 +1,8 @@
 """One table: the newest version of each document, and its indexes.
 
 Invariants
-    * Every version stands in every index under exactly one key; in ``by_id`` that is its id.
+    * Every version stands in every index under exactly one key; in ``by_id`` that is its id.  In a text
+      index it stands under the keys of its words.
     * Changes are applied in the order of their entries and undone in the opposite order.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 from attrs import define
 from sortedcontainers import SortedDict
 
-from ..log.entry import BEFORE_FIRST, LSN
+from ..log.entry import BEFORE_FIRST, LSN, IndexKey
 from .definition import BY_ID, TableDefinition
 from .index import Index
 from .version import Change, Version
@@ -25,7 +26,7 @@ class Table:
 
     @classmethod
     def empty(cls, definition: TableDefinition) -> Table:
-        names = [name for name in definition.indexes if name.index != BY_ID]
+        names = [name for name in (*definition.indexes, *definition.text_indexes) if name.index != BY_ID]
         return cls(definition, {}, {name.index: Index(name, sums=definition.sums(name.index)) for name in names})
 
     def index(self, name: str) -> Index:
@@ -52,12 +53,28 @@ class Table:
         self.move(change.id, change.new, [(key.name.index, key.old, key.new) for key in change.keys])
 
     def take_in(self, version: Version, lsn: LSN) -> None:
-        """A version of a document that stands in no index yet; it keeps the place that its id may have."""
+        """A version of a document that stands in no index yet; it keeps the place that its id may have.
+
+        Its text is for `order_texts`.
+        """
         version.lsn = lsn
         self.versions[version.id] = version
         for name, key in zip(self.definition.indexes, self.definition.keys(version.document), strict=True):
             if name.index in self.indexes:
                 self.indexes[name.index].put(key, version)
+
+    def order_texts(self) -> None:
+        """Fill the text indexes, which nobody has written to yet, with all documents at once."""
+        names = self.definition.text_indexes
+        if not names:
+            return
+        entries: list[dict[IndexKey, Version]] = [{} for _ in names]
+        for version in self.versions.values():
+            for into, keys in zip(entries, self.definition.text_keys(version.document), strict=True):
+                into.update(dict.fromkeys(keys, version))
+        for name, found in zip(names, entries, strict=True):
+            assert not self.indexes[name.index].entries, name
+            self.indexes[name.index] = Index(name, SortedDict(found))
 
     def undo(self, change: Change) -> None:
         """Take back the newest change; the opposite of `apply`."""
@@ -81,7 +98,20 @@ class Table:
     def check(self) -> None:
         for name, index in self.indexes.items():
             index.check()
+            if index.name in self.definition.text_indexes:
+                continue
             assert len(index.entries) == len(self.versions), (name, len(index.entries))
             assert all(self.versions[v.id] is v for v in index.entries.values()), name
+        self.check_texts()
         if BY_ID in self.indexes:
             assert all(key == version.id.encode() for key, version in self.indexes[BY_ID].entries.items())
+
+    def check_texts(self) -> None:
+        fresh = Table(
+            self.definition, self.versions, {name.index: Index(name) for name in self.definition.text_indexes}
+        )
+        fresh.order_texts()
+        for name, index in fresh.indexes.items():
+            held = self.indexes[name].entries
+            assert list(held) == list(index.entries), name
+            assert all(held[key] is version for key, version in index.entries.items()), name

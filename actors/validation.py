@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..log.entry import BEFORE_FIRST, Entry, IndexKey, IndexName, KeyRange
-from .definition import BY_ID
+from .definition import BY_ID, moved
 from .errors import CannotMerge, Conflict
 from .messages import Commit
 from .tail import Committed, Tail
@@ -83,14 +83,32 @@ def merged(request: Commit, changed: dict[tuple[str, str], tuple[Entry, Change]]
 
 def between(staged: Change, change: Change) -> Change:
     """From the document as the transaction left it to the document as it is committed."""
-    keys = zip(staged.keys, change.keys, strict=True)
+    keys = zip(staged.keys[: staged.single], change.keys[: change.single], strict=True)
+    pairs = [KeyChange(was.name, was.new, now.new) for was, now in keys]
     return Change(
         change.table,
         change.id,
         staged.new,
         change.new,
-        tuple(KeyChange(was.name, was.new, now.new) for was, now in keys),
+        (*pairs, *between_texts(staged, change)),
+        len(pairs),
     )
+
+
+def between_texts(staged: Change, change: Change) -> list[KeyChange]:
+    """The same in the text indexes, where any number of keys is a document's."""
+    were = new_text_keys(staged)
+    are = new_text_keys(change)
+    return [key for name in {**were, **are} for key in moved(name, were.get(name, ()), are.get(name, ()))]
+
+
+def new_text_keys(change: Change) -> dict[IndexName, list[IndexKey]]:
+    found: dict[IndexName, list[IndexKey]] = {}
+    if change.single is not None:
+        for name, _, new in change.keys[change.single :]:
+            if new is not None:
+                found.setdefault(name, []).append(new)
+    return found
 
 
 def overlap(reads: tuple[KeyRange, ...], committed: Committed) -> Hit | None:

@@ -91,7 +91,10 @@ class Change:
     old: Version | None
     new: Version | None
     keys: tuple[KeyChange, ...]
-    """One for each index of the table: old *and* new keys invalidate what was read."""
+    """One for each index of the table: old *and* new keys invalidate what was read.  Behind them any number
+    for each text index, in which a document stands under many keys: each key that goes, stays or comes."""
+    single: int | None = None
+    """How many of ``keys``, the first, are of indexes with one key for each document; None if all are."""
 
     def __attrs_post_init__(self) -> None:
         assert self.old is not None or self.new is not None, "nothing became nothing"

@@ -283,7 +283,7 @@ class IndexUnknown(DatabaseError):
     known: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"table `{self.table}` has no index {self.index!r}; it has {', '.join(self.known)}"
+        return f"table `{self.table}` has no index {self.index!r}; it has {', '.join(self.known) or 'none'}"
 
 
 @define(auto_exc=True)

@@ -34,6 +34,18 @@ HANDLER_MEMORY_BYTES_MAX = 512 * 1024 * 1024
 COMMIT_ATTEMPTS_MAX = 5
 """Runs of one mutation whose reads change underneath it, before it is queued to run alone."""
 
+# Searches of text.
+
+SEARCH_CHARS_MAX = 4_096
+"""Of what is searched for."""
+SEARCH_WORDS_MAX = 16
+SEARCH_TERMS_MAX = 64
+"""What the words come to: a run of Chinese, say, comes to its pairs of neighbours."""
+SEARCH_RESULTS_MAX = 1_024
+"""Documents that one search gives, those included that a `filter` leaves out."""
+SEARCH_KEYS_MAX = 100_000
+"""Places in the index that one search looks at: one for each document and word of it that is wanted."""
+
 # Pages.
 
 PAGE_ROWS_MAX = 8_192
@@ -49,6 +61,12 @@ TABLES_MAX = 10_000
 INDEXES_PER_TABLE_MAX = 64
 INDEX_FIELDS_MAX = 16
 """Fields of one index, ``_creationTime`` (always the last) included."""
+TEXT_FILTERS_MAX = 4
+"""Filter fields of one text index: a word is held once for each choice of them."""
+TEXT_CHARS_MAX = 65_536
+"""Of a text that is searched: what comes behind them is stored, and not found."""
+WORD_CHARS_MAX = 32
+"""Of a word of a text; longer ones are held, and looked for, by their beginning."""
 FIELD_NAME_CHARS_MAX = 64
 """Of a field of a document; names of fields inside its records may be longer."""
 MODULES_MAX = 4_096

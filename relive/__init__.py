@@ -34,7 +34,10 @@ from .engine.data.schema import Unset as Unset
 from .engine.data.schema import field as field
 from .engine.data.schema import index as index
 from .engine.data.schema import nested as nested
+from .engine.data.schema import text_index as text_index
 from .engine.data.system_tables import ScheduledFunction as ScheduledFunction
+from .engine.data.text_indexes import ANY as ANY
+from .engine.data.text_indexes import AnyValue as AnyValue
 from .engine.errors import ApplicationError as ApplicationError
 from .engine.errors import DatabaseError as DatabaseError
 from .engine.errors import DocumentInvalid as DocumentInvalid
@@ -58,14 +61,17 @@ from .engine.transactions.rate_limits import Allowance as Allowance
 from .engine.transactions.rate_limits import FixedWindow as FixedWindow
 from .engine.transactions.rate_limits import TokenBucket as TokenBucket
 from .engine.transactions.revisions import Revision as Revision
+from .engine.transactions.search import SearchQuery as SearchQuery
 from .engine.transactions.usage import TransactionLimits as TransactionLimits
 from .engine.version import ENGINE_VERSION as __version__
 from .protocol.errors import ReliveError as ReliveError
 
 __all__ = [
+    "ANY",
     "ActionCtx",
     "ActionFunction",
     "Allowance",
+    "AnyValue",
     "ApplicationError",
     "COMMIT_TIMESTAMP",
     "CustomJwt",
@@ -95,6 +101,7 @@ __all__ = [
     "Revision",
     "ScheduledFunction",
     "TokenBucket",
+    "SearchQuery",
     "TransactionLimits",
     "UNSET",
     "Unset",
@@ -114,4 +121,5 @@ __all__ = [
     "mutation",
     "nested",
     "query",
+    "text_index",
 ]

@@ -139,6 +139,27 @@ def test_products_of_the_guide_are_found(shop: Bench) -> None:
     assert "taken" in text_of(shop.mutate("products:add", name="pen", price=1))
 
 
+def test_articles_of_the_guide_are_searched(shop: Bench) -> None:
+    def found(**args: Any) -> list[str]:
+        return [each["body"] for each in value_of(shop.query("articles:search", **args))]
+
+    for section, body in [
+        ("news", "Crème brûlée for all"),
+        ("news", "Running late"),
+        ("food", "creme"),
+        ("food", "東京都"),
+    ]:
+        value_of(shop.mutate("articles:publish", section=section, body=body))
+    assert found(words="CREME") == ["creme", "Crème brûlée for all"]
+    assert found(words="creme", section="news") == ["Crème brûlée for all"]
+    assert found(words="late run") == ["Running late"]
+    assert found(words="run late") == ["Running late"]
+    assert found(words="京都") == ["東京都"]
+    assert found(words="run all", section="food") == []
+    assert found(words=" ") == []
+    assert "too many words" in text_of(shop.query("articles:search", words="w " * 17))
+
+
 class Carrier(BaseHTTPRequestHandler):
     """The outside world of the guide's actions."""
 

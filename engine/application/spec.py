@@ -10,6 +10,7 @@ from typing import assert_never
 from ...protocol.values import Value
 from ..data.index_fields import table_indexes
 from ..data.shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf
+from ..data.text_fields import table_text_indexes
 from .app import App
 from .endpoint import Endpoint
 
@@ -50,6 +51,17 @@ def tables_spec(app: App) -> list[Value]:
             for name, made in table_indexes(table.cls, table.shape).items()
         ]
         spec: dict[str, Value] = {"name": table.name, "document": validator(table.shape), "indexes": indexes}
+        searched: list[Value] = [
+            {
+                "name": name,
+                "searchField": ".".join(text.text.stored),
+                "filterFields": [".".join(filtered.stored) for filtered in text.filters],
+                "staged": text.made.staged,
+            }
+            for name, text in table_text_indexes(table.cls, table.shape).items()
+        ]
+        if searched:
+            spec["searchIndexes"] = searched
         if table.cls.__history_days__ is not None:
             spec["historyDays"] = float(table.cls.__history_days__)
         tables.append(spec)

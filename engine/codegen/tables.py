@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from ..application.app import TableClass
 from ..data.index_fields import table_indexes
 from ..data.shapes import ObjectOf, RecordOf, Shape, UnionOf
+from ..data.text_fields import table_text_indexes
 from .types import Side, TypeWriter, fields_of, quoted
 
 IMPORTS = """\
@@ -44,7 +45,8 @@ def entry(table: TableClass, writer: TypeWriter) -> Iterator[str]:
     yield '      "by_creation_time": ["_creationTime"];'
     yield from indexes(table)
     yield "    };"
-    yield "    searchIndexes: {};"
+    searched = [*search_indexes(table)]
+    yield from ["    searchIndexes: {", *searched, "    };"] if searched else ["    searchIndexes: {};"]
     yield "    vectorIndexes: {};"
     yield "  };"
 
@@ -53,6 +55,13 @@ def indexes(table: TableClass) -> Iterator[str]:
     for name, index in table_indexes(table.cls, table.shape).items():
         fields = [quoted(".".join(field.stored)) for field in index.fields]
         yield f"      {quoted(name)}: [{', '.join([*fields, quoted('_creationTime')])}];"
+
+
+def search_indexes(table: TableClass) -> Iterator[str]:
+    for name, index in table_text_indexes(table.cls, table.shape).items():
+        filters = " | ".join([quoted(".".join(filtered.stored)) for filtered in index.filters]) or "never"
+        text = quoted(".".join(index.text.stored))
+        yield f"      {quoted(name)}: {{ searchField: {text}; filterFields: {filters} }};"
 
 
 def field_paths(shape: Shape, prefix: str) -> Iterator[str]:

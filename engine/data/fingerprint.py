@@ -9,20 +9,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from hashlib import blake2b
+from types import MappingProxyType
 
 import msgspec
 
 from ..version import ENGINE_VERSION
 from .index_fields import TableIndex
 from .shapes import ObjectOf, Shape, objects_in
+from .text_fields import TableTextIndex
 
 FINGERPRINT_BYTES = 16
 EMPTY_FACTORIES = (list, dict, set, tuple)
 """Factories of defaults that make the same each time."""
+NO_TEXTS: Mapping[str, TableTextIndex] = MappingProxyType({})
 PYTHON = sys.version_info[:2]
 
 
-def fingerprint(shape: Shape | None, indexes: Mapping[str, TableIndex]) -> bytes:
+def fingerprint(
+    shape: Shape | None, indexes: Mapping[str, TableIndex], text_indexes: Mapping[str, TableTextIndex] = NO_TEXTS
+) -> bytes:
     """Of a table with these documents and indexes; empty if there can be none."""
     classes: list[str] = []
     for part in objects_in(shape) if shape is not None else ():
@@ -32,7 +37,11 @@ def fingerprint(shape: Shape | None, indexes: Mapping[str, TableIndex]) -> bytes
     ordered = [
         (name, [".".join(field.stored) for field in index.fields], index.made.staged) for name, index in indexes.items()
     ]
-    text = repr((ENGINE_VERSION, PYTHON, msgspec.__version__, shape, classes, ordered))
+    words = [
+        (name, ".".join(index.text.stored), [".".join(field.stored) for field in index.filters], index.made.staged)
+        for name, index in text_indexes.items()
+    ]
+    text = repr((ENGINE_VERSION, PYTHON, msgspec.__version__, shape, classes, ordered, words))
     # An object without a text of its own shows where it is in memory, and that says nothing.
     return b"" if " at 0x" in text else blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).digest()
 

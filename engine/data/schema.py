@@ -1,4 +1,4 @@
-"""What a developer writes to define data: `Document`, `Record`, `Id`, `field`, `index`.
+"""What a developer writes to define data: `Document`, `Record`, `Id`, `field`, `index`, `text_index`.
 
     class Message(Document):
         channel: Id[Channel] = field()
@@ -35,6 +35,7 @@ from typing_extensions import dataclass_transform
 
 from ...protocol.values import Int64
 from .indexes import SYSTEM_FIELDS, FieldDeclaration, Index1, SystemIndex, index, name_indexes, nested
+from .text_indexes import TextIndex, name_text_indexes, text_index
 
 D_co = TypeVar("D_co", covariant=True)
 
@@ -118,6 +119,7 @@ class DocumentMeta(msgspec.StructMeta):
         if tag is not None:
             options |= {"tag": tag, "tag_field": tag_field or (root.__tag_field__ if root is not None else TAG_FIELD)}
         indexes = {key: value for key, value in namespace.items() if isinstance(value, Index1)}
+        text_indexes = {key: value for key, value in namespace.items() if isinstance(value, TextIndex)}
         names, former = declare_fields(namespace)
         cls: Any = super().__new__(mcls, name, bases, namespace, **options)
         cls.__table__ = root.__table__ if root is not None else table or table_name(name)
@@ -127,7 +129,9 @@ class DocumentMeta(msgspec.StructMeta):
         cls.__root__ = root or cls
         cls.__former__ = former_names(cls, former)
         cls.__indexes__ = {**getattr(cls, "__indexes__", {}), **indexes}
+        cls.__text_indexes__ = {**getattr(cls, "__text_indexes__", {}), **text_indexes}
         name_indexes(cls, indexes, names)
+        name_text_indexes(cls, text_indexes, names)
         if root is not None:
             root.__variants__[tag] = cls
         return cls
@@ -225,6 +229,7 @@ if TYPE_CHECKING:
 
         __table__: ClassVar[str]
         __indexes__: ClassVar[dict[str, Index1[Any]]]
+        __text_indexes__: ClassVar[dict[str, TextIndex]]
         __variants__: ClassVar[dict[str, type[Document]]]
         """By tag; empty if all documents of the table are of this class."""
         __root__: ClassVar[type[Document]]
@@ -277,4 +282,4 @@ else:
         """A nested object, or the shape of an argument or result that is not a table."""
 
 
-__all__ = ["UNSET", "Document", "Id", "Int64", "Record", "Unset", "field", "index", "nested"]
+__all__ = ["UNSET", "Document", "Id", "Int64", "Record", "Unset", "field", "index", "nested", "text_index"]

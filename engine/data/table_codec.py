@@ -29,6 +29,7 @@ from .read_only import freeze, holds_containers
 from .renames import Rename, renaming
 from .schema import Document
 from .shapes import ObjectOf, Scalar, Shape, variants_of, walk
+from .text_fields import TableTextIndex, table_text_indexes
 
 
 @frozen(eq=False)
@@ -70,6 +71,7 @@ class TableCodec:
     definition: TableDefinition = field(init=False)
     indexes: dict[str, TableIndex] = field(init=False)
     """By name, without those that every table has."""
+    text_indexes: dict[str, TableTextIndex] = field(init=False)
     hint: Any = field(init=False)
     """The class of its documents, or a union of them."""
     containers: bool = field(init=False)
@@ -83,6 +85,9 @@ class TableCodec:
         """Raises AppInvalid for an index of fields that are not there."""
         typed = self.cls is not None and self.shape is not None
         self.indexes = table_indexes(self.cls, self.shape) if self.cls is not None and self.shape is not None else {}
+        self.text_indexes = (
+            table_text_indexes(self.cls, self.shape) if self.cls is not None and self.shape is not None else {}
+        )
         names = (BY_ID, BY_CREATION_TIME, *self.indexes)
         prefixes = [index.prefix() for index in self.indexes.values()]
         self.definition = TableDefinition(
@@ -90,8 +95,10 @@ class TableCodec:
             tuple(IndexName(self.name, name) for name in names),
             self.decode,
             keys_of_struct(prefixes) if typed else keys_of_mapping,
-            fingerprint(self.shape, self.indexes),
+            fingerprint(self.shape, self.indexes, self.text_indexes),
             {name: index.summed.number_of for name, index in self.indexes.items() if index.summed is not None},
+            tuple(IndexName(self.name, name) for name in self.text_indexes),
+            keys_of_texts([*self.text_indexes.values()]),
         )
         self.hint = union_of(self.cls) if self.cls is not None else None
         documents = variants_of(self.shape) if self.shape is not None else ()
@@ -188,6 +195,14 @@ def keys_of_struct(prefixes: list[Callable[[Any], IndexKey]]) -> Callable[[Any],
         # Ties are broken by creation time, then id: every index key ends with both.
         suffix = sort_key(document.creation_time) + sort_key(document.id)
         return (document.id.encode(), suffix, *[prefix(document) + suffix for prefix in prefixes])
+
+    return keys
+
+
+def keys_of_texts(indexes: list[TableTextIndex]) -> Callable[[Any], tuple[tuple[IndexKey, ...], ...]]:
+    def keys(document: Any) -> tuple[tuple[IndexKey, ...], ...]:
+        suffix = sort_key(document.creation_time) + sort_key(document.id)
+        return tuple([index.keys(document, suffix) for index in indexes])
 
     return keys
 

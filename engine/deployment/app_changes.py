@@ -85,6 +85,8 @@ def indexes_of(app: App) -> dict[str, str]:
         spec: Any = table
         for index in spec["indexes"]:
             found[f"{spec['name']}.{index['name']}"] = index_look(index)
+        for index in spec.get("searchIndexes", ()):
+            found[f"{spec['name']}.{index['name']}"] = text_index_look(index)
     return found
 
 
@@ -92,6 +94,11 @@ def index_look(index: Mapping[str, Any]) -> str:
     """The fields in their order, and whatever else is said of the index."""
     more = [name for name, value in index.items() if name not in ("name", "fields") and value]
     return " ".join([f"({', '.join(map(str, index['fields']))})", *more])
+
+
+def text_index_look(index: Mapping[str, Any]) -> str:
+    filters = f" with ({', '.join(map(str, index['filterFields']))})" if index["filterFields"] else ""
+    return f"words of {index['searchField']}{filters}{' staged' if index['staged'] else ''}"
 
 
 def functions_of(app: App) -> dict[str, str]:

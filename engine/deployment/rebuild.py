@@ -41,6 +41,8 @@ WORK_PER_SLICE = 100
 """Units of work between one turn of the others and the next: about 2 ms."""
 BYTES_PER_WORK = 4_096
 """A document is one unit of work, and one more for each so many bytes."""
+TEXT_KEYS_PER_WORK = 8
+"""And one more for each so many keys in indexes of text."""
 
 DISCARDED_PER_SLICE = 500
 """Documents, or changes of documents: about 2 ms."""
@@ -162,14 +164,20 @@ class Rebuild:
         if known is not None:
             assert known.lsn == served.lsn, (served.id, known.lsn, served.lsn)
             return 1
+        text_keys = 0
         if (table.definition.name, served.id) not in self.unfit:
-            self.add(table, served)
-        return 1 + (served.size if served.body is None else len(served.body)) // BYTES_PER_WORK
+            text_keys = self.add(table, served)
+        size = served.size if served.body is None else len(served.body)
+        return 1 + size // BYTES_PER_WORK + text_keys // TEXT_KEYS_PER_WORK
 
-    def add(self, table: Table, served: Version) -> None:
+    def add(self, table: Table, served: Version) -> int:
+        """How many keys it has in indexes of text."""
         version = self.read(table.definition.name, served)
-        if version is not None:
-            table.apply(table.change(version.id, version), served.lsn)
+        if version is None:
+            return 0
+        change = table.change(version.id, version)
+        table.apply(change, served.lsn)
+        return len(change.keys) - len(table.definition.indexes)
 
     def read(self, name: str, served: Version) -> Version | None:
         """A served version as the other code reads it; None, and noted, if it does not fit."""
@@ -269,11 +277,12 @@ class Discards:
 
 
 def take_from_table(table: Table) -> int:
-    """Forget some documents; how many are left."""
-    for held in (*(index.entries for index in table.indexes.values()), table.versions):
+    """Forget some documents and keys; how many are left, of whatever are the most."""
+    every = (*(index.entries for index in table.indexes.values()), table.versions)
+    for held in every:
         for _ in range(min(len(held), DISCARDED_PER_SLICE)):
             held.popitem()
-    return len(table.versions)
+    return max(map(len, every))
 
 
 def take_from_commits(commits: deque[Committed]) -> int:

@@ -129,6 +129,12 @@ class Overlay:
         """The first key of the range, in either order; None if there is none."""
         return next((key for key, _ in self.merged(index, start, stop, (True, False), reverse)), None)
 
+    def keys_in(self, index: IndexName, start: IndexKey, stop: IndexKey) -> Iterator[IndexKey]:
+        """The keys of a range, in order, without looking at the documents."""
+        if self.ordered(index) is not None:
+            return (key for key, _ in self.merged(index, start, stop, (True, False), False))
+        return self.tables.table(index.table).index(index.index).scan(start, stop)
+
     def merged(
         self, index: IndexName, start: IndexKey, stop: IndexKey | None, inclusive: tuple[bool, bool], reverse: bool
     ) -> Iterator[tuple[IndexKey, Version]]:

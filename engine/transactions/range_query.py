@@ -18,8 +18,10 @@ from ...log.entry import IndexKey, IndexName
 from ..data.index_fields import IndexField, key_of_bound
 from ..data.indexes import SYSTEM_INDEXES, Index1, Index2, Index3, Index4, SystemIndex
 from ..data.table_codec import TableCodec
+from ..data.text_indexes import ANY, AnyValue, TextIndex, TextIndex1, TextIndex2, TextIndex3, TextIndex4
 from ..errors import IndexStaged, IndexUnknown, NotUnique
 from .pagination import Page, PaginationOptions, read_page
+from .search import SearchQuery, searched
 from .transaction import Transaction
 
 T = TypeVar("T")
@@ -153,6 +155,51 @@ class Query(Generic[T]):
                 bounds = {bound: following.comparable(value) for bound, value in bounds.items()}
             start, stop = key_range(prefix, **bounds)
         return evolve(self, index_name=IndexName(self.codec.name, name), start=start, stop=stop)
+
+    @overload
+    def search(self, index: TextIndex, words: str, /) -> SearchQuery[T]: ...
+    @overload
+    def search(self, index: TextIndex1[A], words: str, a: A | AnyValue, /) -> SearchQuery[T]: ...
+    @overload
+    def search(self, index: TextIndex2[A, B], words: str, a: A | AnyValue, b: B | AnyValue, /) -> SearchQuery[T]: ...
+    @overload
+    def search(
+        self, index: TextIndex3[A, B, C], words: str, a: A | AnyValue, b: B | AnyValue, c: C | AnyValue, /
+    ) -> SearchQuery[T]: ...
+    @overload
+    def search(
+        self,
+        index: TextIndex4[A, B, C, D],
+        words: str,
+        a: A | AnyValue,
+        b: B | AnyValue,
+        c: C | AnyValue,
+        d: D | AnyValue,
+        /,
+    ) -> SearchQuery[T]: ...
+    def search(self, index: TextIndex, words: str, /, *equal: Any) -> SearchQuery[T]:
+        """The documents that have at least one of the words, the most relevant first.
+
+        The last word may be the beginning of one.  ``equal`` are what the filter fields of the index hold, in
+        their order; `ANY` leaves one out.  Without words nothing is found.
+
+        Raises IndexUnknown for an index of another table, IndexStaged for one that is not to be searched yet,
+        LimitReached for too many words, TypeError for too many values.
+        """
+        if self.index_name.index != BY_CREATION_TIME or self.start or self.stop is not None or self.reverse:
+            raise TypeError(
+                "search() finds its documents in a text index, in the order of relevance: call it on query()"
+            )
+        name = getattr(index, "name", repr(index))
+        known = self.codec.text_indexes.get(name)
+        if known is None or known.made is not index:
+            raise IndexUnknown(self.codec.name, repr(index), tuple(self.codec.text_indexes))
+        if known.made.staged:
+            raise IndexStaged(self.codec.name, name)
+        if len(equal) > len(known.filters):
+            raise TypeError(f"{index!r} has {len(known.filters)} filter fields, {len(equal)} values were given")
+        asked = {place: value for place, value in enumerate(equal) if value is not ANY}
+        return searched(self.transaction, self.codec, name, words, asked, self.tests)
 
     def _fields_of(self, index: Index1[Any] | SystemIndex[Any] | str) -> tuple[IndexField, ...]:
         """Raises IndexUnknown, IndexStaged."""

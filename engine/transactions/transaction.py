@@ -10,6 +10,8 @@ Invariants
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from attrs import Factory, define
 
 from ...actors.definition import BY_ID
@@ -126,6 +128,12 @@ class Transaction:
             passed = KeyRange(index, key, stop, keys_only=True)
         self.counted[passed] = None
         return self.get(index.table, self.overlay.version_at(index, key).id) if key is not None else None
+
+    def keys(self, index: IndexName, start: IndexKey, stop: IndexKey) -> Iterator[IndexKey]:
+        """The keys of the range, in order; which there are is recorded, and no document is read."""
+        self.usage.ranged(len(start) + len(stop))
+        self.counted[KeyRange(index, start, stop, keys_only=True)] = None
+        return self.overlay.keys_in(index, start, stop)
 
     def has_scanned(self, table: str) -> bool:
         """Whether a range of any of the table's indexes was looked at."""

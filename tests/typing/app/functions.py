@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relive import (
+    ANY,
     UNSET,
     ActionCtx,
     Document,
@@ -13,6 +14,7 @@ from relive import (
     PaginationOptions,
     Query,
     QueryCtx,
+    SearchQuery,
     action,
     internal_action,
     internal_mutation,
@@ -51,6 +53,21 @@ async def ranges(ctx: QueryCtx, author: Id[User], since: float) -> list[Message]
         messages.filter(lambda message: message.likes > 3),
     ]
     return [message for one in queries for message in await one.collect()]
+
+
+@query
+async def searches(ctx: QueryCtx, channel: Id[Channel], words: str) -> list[Message]:
+    messages = ctx.db.query(Message)
+    found: list[SearchQuery[Message]] = [
+        messages.search(Message.by_words, words),
+        messages.search(Message.by_words, words, channel),
+        messages.search(Message.by_words, words, channel, 3),
+        messages.search(Message.by_words, words, ANY, 3).filter(lambda message: message.likes > 3),
+    ]
+    user: User | None = await ctx.db.query(User).search(User.by_words, words).first()
+    print(user, await ctx.db.query(User).search(User.by_email_words, words, "Oslo").count())
+    listed = [message async for message in found[0]]
+    return listed + [message for one in found for message in [*await one.collect(), *await one.take(3)]]
 
 
 @query

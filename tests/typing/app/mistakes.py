@@ -68,6 +68,14 @@ async def reads(ctx: QueryCtx, channel: Id[Channel], user: Id[User], options: Pa
 @query
 async def ranges(ctx: QueryCtx, channel: Id[Channel], user: Id[User]) -> None:
     messages = ctx.db.query(Message)
+    messages.search(Message.by_words, "x", user)  # E: an id of another table
+    messages.search(Message.by_words, "x", channel, "3")  # E: likes are numbers
+    messages.search(Message.by_words, "x", channel, 3, 4)  # E: two filter fields
+    messages.search(Message.by_words)  # E: for what?
+    messages.search(Message.by_words, 3)  # E: words are text
+    messages.search(Message.by_author, "x")  # E: an index of another kind
+    messages.index(Message.by_words)  # E: and the other way round
+    ctx.db.query(User).search(User.by_words, "x", 3)  # E: no filter fields
     messages.index(Message.by_channel, user)  # E: an id of another table
     messages.index(Message.by_channel, channel, channel)  # E: one field
     messages.index(Message.by_channel, channel, gt="x")  # E: the creation time is next

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, Literal, TypeVar
 
-from relive import UNSET, Document, Id, Int64, Record, Unset, field, index, nested
+from relive import UNSET, Document, Id, Int64, Record, Unset, field, index, nested, text_index
 
 T = TypeVar("T")
 
@@ -23,6 +23,8 @@ class User(Document):
     by_city = index(address.city, name)
     by_second = index(nested("second.city"))
     by_email = index(email, staged=True)
+    by_words = text_index(name)
+    by_email_words = text_index(email, filters=(address.city,))
 
 
 class Channel(Document):
@@ -52,6 +54,7 @@ class Message(Document):
     by_author = index(author, likes)
     by_three = index(author, likes, amount)
     by_four = index(author, likes, amount, state)
+    by_words = text_index(state, filters=(channel, likes))
 
 
 class Event(Document):

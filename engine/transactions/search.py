@@ -1,0 +1,203 @@
+"""``ctx.db.query(T).search(T.by_text, "words")``: the documents that have some of the words, best first.
+
+    what is wanted ──> ranges of the index ──> relevance ──> documents
+
+Relevance is BM25 with the counts of the documents that the search finds, and no others: how many they are,
+how many of them have a word, how long they are on average.  So it depends on nothing outside the ranges that
+were read, and a live query is run again exactly when a document that it finds, or would find, comes, goes, or
+has other words; and when a document that it has read changes in any way.
+
+Invariants
+    * The order follows from the documents found: ties go to the newer one, then to the greater id.
+    * The arithmetic is exact or correctly rounded, so another machine comes to the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from decimal import Context, Decimal
+from heapq import nlargest
+from typing import Generic, TypeVar
+
+from attrs import define, evolve, field, frozen
+
+from ...log.entry import IndexKey, IndexName
+from ..data.table_codec import TableCodec
+from ..data.text_fields import LENGTH_BITS, LENGTH_MAX, TEXT_END, WEIGHT_BYTES, word_range
+from ..data.words import Wanted, wanted_words
+from ..errors import LimitReached
+from ..limits import (
+    SEARCH_CHARS_MAX,
+    SEARCH_KEYS_MAX,
+    SEARCH_RESULTS_MAX,
+    SEARCH_TERMS_MAX,
+    SEARCH_WORDS_MAX,
+)
+from .transaction import Transaction
+
+T = TypeVar("T")
+
+SATURATION = 1.2
+"""How soon it makes no difference any more that a word comes once more: `k1` of BM25."""
+LENGTH_MATTERS = 0.75
+"""How much a long text counts less than a short one, from 0 to 1: `b` of BM25."""
+WHOLE, BEGUN = 2, 1
+"""What a word counts that is the wanted one, and one that only begins so."""
+LOGARITHM = Context(prec=12)
+LESS = "Look for fewer words"
+MORE = "Look for longer or rarer words, or give the search filters"
+ID_PLACE = 9 + 1
+"""Where the id begins in what a key ends with: behind the creation time, and its own tag."""
+
+
+@define(eq=False)
+class Found:
+    """What a search has found.  A document goes by what its keys end with, its creation time and id."""
+
+    lengths: dict[IndexKey, int] = field(factory=dict[IndexKey, int])
+    """How many words each text has."""
+    counts: list[dict[IndexKey, int]] = field(factory=list[dict[IndexKey, int]])
+    """For each wanted word, what its places in each text count together."""
+
+    def ranked(self, at_most: int) -> list[str]:
+        """Ids, the most relevant first."""
+        if not self.lengths:
+            return []
+        lengths, scores = self.lengths, dict.fromkeys(self.lengths, 0.0)
+        average = sum(lengths.values()) / len(lengths)
+        for counts in self.counts:
+            rarity = rarity_of(len(counts), len(lengths))
+            for document, count in counts.items():
+                often = count / WHOLE
+                long = 1 - LENGTH_MATTERS + LENGTH_MATTERS * (lengths[document] / average)
+                scores[document] += rarity * (often * (SATURATION + 1) / (often + SATURATION * long))
+        best = nlargest(at_most, zip(scores.values(), scores, strict=True))
+        return [document[ID_PLACE : -len(TEXT_END)].decode() for _, document in best]
+
+
+def rarity_of(having: int, all: int) -> float:
+    """How much a word says that ``having`` of ``all`` documents have.
+
+    Not with `math.log`: that is as exact as the machine's library, and ours has to be the same anywhere.
+    """
+    ratio = 1 + (Decimal(all - having) + Decimal("0.5")) / (Decimal(having) + Decimal("0.5"))
+    return float(LOGARITHM.ln(ratio))
+
+
+def find(transaction: Transaction, index: IndexName, prefix: IndexKey, wanted: tuple[Wanted, ...]) -> Found:
+    """Go through the ranges of the wanted words.  Raises LimitReached."""
+    found, looked_at = Found(), 0
+    lengths = found.lengths
+    for word in wanted:
+        start, stop = word_range(prefix, word)
+        whole_end = len(word_range(prefix, Wanted(word.word, False))[0])
+        counts: dict[IndexKey, int] = {}
+        found.counts.append(counts)
+        for key in transaction.keys(index, start, stop):
+            looked_at += 1
+            if looked_at > SEARCH_KEYS_MAX:
+                raise LimitReached("places in a text index looked at", looked_at, SEARCH_KEYS_MAX, MORE)
+            # Words hold no zero: the next one ends the word, and behind it and a tag is the weight.
+            end = key.index(TEXT_END, len(prefix)) + len(TEXT_END)
+            document = key[end + 1 + WEIGHT_BYTES :]
+            weight = int.from_bytes(key[end + 1 : end + 1 + WEIGHT_BYTES])
+            count = (weight >> LENGTH_BITS) * (WHOLE if end == whole_end else BEGUN)
+            counts[document] = counts.get(document, 0) + count
+            lengths[document] = weight & LENGTH_MAX
+    return found
+
+
+def checked(text: object) -> tuple[Wanted, ...]:
+    """What to look for.  Raises TypeError, LimitReached."""
+    if not isinstance(text, str):
+        raise TypeError(f"search() looks for words in a text, not {type(text).__name__}")
+    if len(text) > SEARCH_CHARS_MAX:
+        raise LimitReached("characters to search for", len(text), SEARCH_CHARS_MAX, LESS)
+    words, wanted = wanted_words(text)
+    if words > SEARCH_WORDS_MAX:
+        raise LimitReached("words to search for", words, SEARCH_WORDS_MAX, LESS)
+    if len(wanted) > SEARCH_TERMS_MAX:
+        raise LimitReached("pairs of characters to search for", len(wanted), SEARCH_TERMS_MAX, LESS)
+    return wanted
+
+
+@frozen(eq=False, repr=False)
+class SearchQuery(Generic[T]):
+    """The documents of one table that have some of the words, the most relevant first; immutable."""
+
+    transaction: Transaction
+    codec: TableCodec
+    index_name: IndexName
+    prefix: IndexKey
+    wanted: tuple[Wanted, ...]
+    tests: tuple[Callable[[T], bool], ...] = ()
+
+    def __repr__(self) -> str:
+        """Printed when a way to read it was forgotten; of what it works with, nothing may show."""
+        return f"<search in {self.index_name}, not read yet>"
+
+    def filter(self, test: Callable[[T], bool], /) -> SearchQuery[T]:
+        """Only documents for which ``test`` is true.  All that are looked at count as read, and as results."""
+        return evolve(self, tests=(*self.tests, test))
+
+    def rows(self) -> Iterator[T]:
+        """Raises LimitReached for more than 1,024 documents."""
+        transaction, table = self.transaction, self.codec.name
+        found = find(transaction, self.index_name, self.prefix, self.wanted)
+        for place, id in enumerate(found.ranked(SEARCH_RESULTS_MAX + 1), 1):
+            if place > SEARCH_RESULTS_MAX:
+                raise LimitReached("results of a search", place, SEARCH_RESULTS_MAX, f"take() fewer. {MORE}")
+            transaction.points[table, id] = None
+            # Written meanwhile, by whoever goes through the results: it is given as it is now.
+            version = transaction.overlay.find(table, id)
+            if version is None:
+                continue
+            transaction.usage.read(version.size)
+            document: T = version.document  # type: ignore[assignment]
+            if self.tests and not all(test(document) for test in self.tests):
+                continue
+            transaction.handed_out[id] = version
+            yield document
+
+    async def collect(self) -> list[T]:
+        """All of them, which may be 1,024.  Raises LimitReached if there are more."""
+        return list(self.rows())
+
+    async def take(self, count: int, /) -> list[T]:
+        """The ``count`` most relevant, or fewer if there are no more; of 1,024 at most."""
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise ValueError(f"take() needs a count of 0 or more, not {count!r}")
+        taken: list[T] = []
+        if count:
+            for document in self.rows():
+                taken.append(document)
+                if len(taken) == count:
+                    break
+        return taken
+
+    async def first(self) -> T | None:
+        """The most relevant, or None."""
+        return next(self.rows(), None)
+
+    async def count(self) -> int:
+        """How many there are.  Without a `filter` none of them is read, and 1,024 is no limit."""
+        if self.tests:
+            return sum(1 for _ in self.rows())
+        return len(find(self.transaction, self.index_name, self.prefix, self.wanted).lengths)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        for document in self.rows():
+            yield document
+
+
+def searched(
+    transaction: Transaction,
+    codec: TableCodec,
+    name: str,
+    words: str,
+    asked: Mapping[int, object],
+    tests: tuple[Callable[[T], bool], ...],
+) -> SearchQuery[T]:
+    """A search in the index of that name; ``asked`` are values of filter fields, by position."""
+    prefix = codec.text_indexes[name].prefix(asked)
+    return SearchQuery(transaction, codec, IndexName(codec.name, name), prefix, checked(words), tests)
