@@ -158,6 +158,23 @@ class ActionCancelled(FunctionError):
 
 
 @define(auto_exc=True)
+class BodyTooLarge(FunctionError):
+    """Read the body of the request piece by piece, with ``request.stream()``."""
+
+    bytes_max: int
+
+    def __str__(self) -> str:
+        return f"the body of the request is longer than {self.bytes_max:,} bytes"
+
+
+class RequestGone(FunctionError):
+    """Nobody waits for the response any more."""
+
+    def __str__(self) -> str:
+        return "the client of this HTTP action went away, or the action was ended"
+
+
+@define(auto_exc=True)
 class DurableActionUnknown(ReliveError):
     """``relive actions list`` shows those that there are."""
 

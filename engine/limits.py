@@ -101,6 +101,10 @@ ACTIONS_WAITING_MAX = 1_000
 """Actions that wait for their turn; more are refused."""
 ACTION_CALLS_MAX = 1_000
 """Calls of functions that all actions together may have under way."""
+HTTP_ACTION_BODY_BYTES_MAX = 20 * 1024 * 1024
+"""The body of a request that a handler collects; a streamed one may have any length."""
+HTTP_ROUTES_MAX = 1_000
+"""Of one app."""
 STEPS_MAX = 10_000
 """Of one durable action."""
 DURABLE_ACTIONS_KEPT_S = 14 * 86_400.0

@@ -21,6 +21,9 @@ from .engine.application.functions import internal_query as internal_query
 from .engine.application.functions import migration as migration
 from .engine.application.functions import mutation as mutation
 from .engine.application.functions import query as query
+from .engine.application.http_messages import Request as Request
+from .engine.application.http_messages import Response as Response
+from .engine.application.http_router import HttpRouter as HttpRouter
 from .engine.authentication.identity import Identity as Identity
 from .engine.authentication.providers import CustomJwt as CustomJwt
 from .engine.authentication.providers import OidcProvider as OidcProvider
@@ -39,6 +42,7 @@ from .engine.data.system_tables import ScheduledFunction as ScheduledFunction
 from .engine.data.text_indexes import ANY as ANY
 from .engine.data.text_indexes import AnyValue as AnyValue
 from .engine.errors import ApplicationError as ApplicationError
+from .engine.errors import BodyTooLarge as BodyTooLarge
 from .engine.errors import DatabaseError as DatabaseError
 from .engine.errors import DocumentInvalid as DocumentInvalid
 from .engine.errors import DocumentMissing as DocumentMissing
@@ -46,6 +50,7 @@ from .engine.errors import FunctionFailed as FunctionFailed
 from .engine.errors import InvalidCursor as InvalidCursor
 from .engine.errors import LimitReached as LimitReached
 from .engine.errors import NotUnique as NotUnique
+from .engine.errors import RequestGone as RequestGone
 from .engine.transactions.action_context import ActionCtx as ActionCtx
 from .engine.transactions.commit_timestamp import COMMIT_TIMESTAMP as COMMIT_TIMESTAMP
 from .engine.transactions.context import MutationCtx as MutationCtx
@@ -73,6 +78,7 @@ __all__ = [
     "Allowance",
     "AnyValue",
     "ApplicationError",
+    "BodyTooLarge",
     "COMMIT_TIMESTAMP",
     "CustomJwt",
     "DatabaseError",
@@ -81,6 +87,7 @@ __all__ = [
     "DocumentMissing",
     "FixedWindow",
     "FunctionFailed",
+    "HttpRouter",
     "Id",
     "Identity",
     "Int64",
@@ -98,6 +105,9 @@ __all__ = [
     "QueryFunction",
     "Record",
     "ReliveError",
+    "Request",
+    "RequestGone",
+    "Response",
     "Revision",
     "ScheduledFunction",
     "TokenBucket",

@@ -22,6 +22,7 @@ from relive.cli.main import cli
 from relive.testing import TestApp
 
 from .engine.bench import Bench, open_bench, text_of, value_of
+from .server.harness import ADMIN_KEY, serve
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENTS = {
@@ -205,6 +206,21 @@ def test_reminders_of_the_guide_come_when_they_are_due(tmp_path: Path) -> None:
         assert [app.query("reminders:state_of", job=each) for each in (job, other)] == ["success", "canceled"]
         texts = [(each["order"], each["text"]) for each in app.documents("reminders")]
     assert texts == [("7", "nobody answered"), ("8", "nobody answered"), ("7", "rate it")]
+
+
+async def test_http_actions_of_the_guide_answer_requests(tmp_path: Path) -> None:
+    async with serve(app_of("docs/guide.md", tmp_path, "shop")) as running, running.http() as client:
+        await client.post(
+            "/api/update_environment_variables",
+            json={"changes": [{"name": "CARRIER_KEY", "value": "k"}]},
+            headers={"authorization": f"Convex {ADMIN_KEY}"},
+        )
+        refused = await client.post("/http/carrier", json={"order": "7", "label": "of 7"})
+        taken = await client.post("/http/carrier", json={"order": "7", "label": "of 7"}, headers={"x-key": "k"})
+        labels = await client.get("/http/labels/7")
+
+    assert (refused.status_code, taken.status_code) == (403, 201)
+    assert labels.text == "of 7\n"
 
 
 def test_orders_of_the_guide_are_placed_paid_and_sent(shop: Bench) -> None:

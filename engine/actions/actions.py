@@ -32,12 +32,14 @@ from ...protocol import json
 from ...protocol.errors import InvalidValue
 from ...protocol.results import ActionSuccess
 from .. import limits
+from ..application.endpoint import Endpoint
 from ..data.system_tables import DurableAction
 from ..determinism.recording import recording
 from ..errors import (
     ActionCancelled,
     ActionStopped,
     ActionTimedOut,
+    DeploymentPaused,
     FunctionNotFound,
     LimitReached,
     ReturnsValidationError,
@@ -117,6 +119,19 @@ class Actions:
             job = self.begin_durable(job)
         if not job.concluded and job not in self.known:
             self.enqueue(job)
+        return job
+
+    def serve(self, call: Call, request: Request, endpoint: Endpoint, id: str) -> Job:
+        """Start what answers an HTTP request: an action that no path leads to.
+
+        Raises ActionStopped, DeploymentPaused, TooManyActions: then nothing was started.
+        """
+        self.require_room(None)
+        if is_paused(self.executor.runtime.tables):
+            raise DeploymentPaused()
+        job = Job(call, request, id, self.executor.env.clock_ns(), (call.path,), f"{request.cause} {id}")
+        job.endpoint, job.app, job.arguments = endpoint, self.executor.app, Arguments(call, endpoint)
+        self.enqueue(job)
         return job
 
     def prepare(self, call: Call, request: Request, caller: Job | None = None) -> Job:

@@ -196,6 +196,9 @@ class CrossingRun:
     async def cancel_scheduled(self, id: JobId) -> None:
         await self.thread.cross(partial(self.inner.cancel_scheduled, id))
 
+    async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
+        return await self.thread.cross(operation)
+
     def here(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A step of the handler's own runs on the thread that it was written for."""
         if hasattr(function, "handler"):

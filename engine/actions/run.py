@@ -175,6 +175,10 @@ class LocalRun:
         else:
             await self.host.pass_time(seconds)
 
+    async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
+        with unrecorded():
+            return await operation()
+
     def request(self) -> Request:
         """What entries say that this action causes."""
         return Request("action", None, 0, self.job.cause_id, self.job.request.parent)

@@ -34,6 +34,7 @@ from ..limits import FIELD_NAME_CHARS_MAX
 from .bundle import Bundle, BundleImporter, Modules, package_name, read_bundle
 from .endpoint import Endpoint, endpoint_of
 from .functions import AnyFunction, Function
+from .http_router import HttpRouter, find_router
 
 logger = logging.getLogger("relive")
 
@@ -68,6 +69,8 @@ class App:
     warnings: tuple[str, ...] = ()
     providers: tuple[Provider, ...] = ()
     """Whose tokens it accepts."""
+    router: HttpRouter | None = None
+    """Its HTTP actions; None if it has none."""
     modules: Modules | None = None
     """What was imported; None for an app that was not loaded from source."""
     by_function: dict[AnyFunction, Endpoint] = field(init=False)
@@ -133,6 +136,7 @@ def import_app(name: str, bundle: Bundle, findings: Iterable[lint.Finding]) -> A
             {endpoint.path: endpoint for endpoint in find_endpoints(modules)},
             tuple(str(finding) for finding in findings if finding.level == "warning"),
             find_providers(modules),
+            find_router(modules),
             Modules(importer, modules_of(importer)),
         )
 

@@ -11,7 +11,7 @@ HANDLERS: Final = {
     "internal_mutation": "mutation",
 }
 """Decorators of handlers, by the last part of their name."""
-OUTSIDE: Final = frozenset({"action", "internal_action", "http_action"})
+OUTSIDE: Final = frozenset({"action", "internal_action", "route"})
 """Decorators of functions that may do as they please."""
 
 _NETWORK = "does network I/O: move it to an @action and hand its result to a mutation"

@@ -21,6 +21,7 @@ history_routes  queries about any moment of the past
 log_routes          which functions ran
 deploy_routes       deploys, followed to their end
 environment_routes  environment variables
+site                HTTP actions: requests that the app itself answers
 action_routes       list, show and cancel durable actions
 job_routes          list and cancel scheduled functions
 migration_routes    start, follow, rehearse and cancel migrations

@@ -16,7 +16,6 @@ from ...actors.errors import Conflict, WritesRefused
 from ...protocol import json
 from ...protocol.close import ErrorClass, Refused, closing
 from ...protocol.errors import ReliveError
-from ..admin_key import Keys
 from ..database import Database
 from ..errors import TooLongAgo
 from . import (
@@ -35,7 +34,6 @@ from . import (
 )
 from .access import Access
 from .history_routes import AskPast, Past
-from .key_fetching import KeyFetching
 
 CORS_AGE_S = 86_400
 LATER: dict[type[Exception], str] = {
@@ -47,11 +45,8 @@ LATER: dict[type[Exception], str] = {
 METHODS = ["GET", "POST", "OPTIONS", "PATCH", "DELETE", "PUT"]
 
 
-def routes(
-    database: Database, admin_keys: Keys, keys: KeyFetching, instance_name: str, ask_past: AskPast | None = None
-) -> ASGIApp:
+def routes(database: Database, access: Access, instance_name: str, ask_past: AskPast | None = None) -> ASGIApp:
     """The HTTP application."""
-    access = Access(admin_keys, keys)
     past = Past(database, ask_past)
     app = Starlette(
         routes=[

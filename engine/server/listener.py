@@ -34,6 +34,7 @@ from ..database import Database
 from ..determinism import gate
 from ..env import Env
 from ..limits import CONNECTIONS_MAX
+from .access import Access
 from .connection import Connection
 from .groups import is_broken_invariant, leaves, single_error
 from .head import RECEIVE_BYTES, read_head, refuse
@@ -41,6 +42,7 @@ from .history_routes import AskPast
 from .http import routes
 from .key_fetching import KeyFetching
 from .migrator import Migrator
+from .site import Site, beside
 from .socket import Socket
 from .stream import SharedStream
 from .syncer import Syncer
@@ -77,6 +79,8 @@ class Server:
     sockets: dict[Socket, None] = Factory(dict[Socket, None])
     streams: dict[trio.SocketStream, bool] = Factory(dict[trio.SocketStream, bool])
     """Every open connection, and whether its request head has been read."""
+    site_url: str | None = None
+    """Where HTTP actions have a port of their own, while they do."""
     actions_scope: trio.CancelScope = Factory(trio.CancelScope)
     stopping: trio.Event = Factory(trio.Event)
     stream_ended: trio.Event = Factory(trio.Event)
@@ -105,16 +109,18 @@ class Server:
     def env(self) -> Env:
         return self.database.env
 
-    async def serve(self, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    async def serve(self, host: str, port: int, on_ready: Callable[[str], None], site_port: int | None = None) -> None:
         """Serve until `stop`.  ``on_ready`` is told the URL once connections are accepted.
+
+        HTTP actions are served below ``/http``, and on a port of their own if there is to be one;
+        ``site_url`` says where.
 
         Raises OSError if the port cannot be had, CommitterFailed if the database must stop.
         """
         context, config = WorkerContext(None), quiet_config()
-        app = ASGIWrapper(
-            cast(Any, routes(self.database, self.admin_keys, self.keys, self.instance_name, self.ask_past))
-        )
-        handler = partial(self.serve_stream, app, config, context)
+        access = Access(self.admin_keys, self.keys)
+        site = Site(self.database, access)
+        main = beside(routes(self.database, access, self.instance_name, self.ask_past), site)
         with single_error():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.database.run)
@@ -128,6 +134,12 @@ class Server:
                     async with trio.open_nursery() as doors:
                         listening = await self.env.listen(host, port)
                         accept = partial(trio.serve_listeners, handler_nursery=shells)
+                        if site_port is not None:
+                            door = await self.env.listen(host, site_port)
+                            self.site_url = door.url
+                            handler = partial(self.serve_stream, ASGIWrapper(cast(Any, site)), False, config, context)
+                            await doors.start(accept, handler, door.listeners)
+                        handler = partial(self.serve_stream, ASGIWrapper(cast(Any, main)), True, config, context)
                         await doors.start(accept, handler, listening.listeners)
                         on_ready(listening.url)
                         await self.stopping.wait()
@@ -188,9 +200,10 @@ class Server:
             self.env.watchdog.rest()
 
     async def serve_stream(
-        self, app: ASGIWrapper, config: Config, context: WorkerContext, stream: trio.SocketStream
+        self, app: ASGIWrapper, is_main: bool, config: Config, context: WorkerContext, stream: trio.SocketStream
     ) -> None:
-        """One accepted connection, to its end; whatever happens there stays there."""
+        """One accepted connection, to its end; whatever happens there stays there.  Sockets of clients belong
+        to the main port."""
         if len(self.streams) >= CONNECTIONS_MAX:
             return  # Whoever accepted it closes it.
         self.streams[stream] = False
@@ -198,7 +211,8 @@ class Server:
             head, request = await read_head(stream, HEAD_S_MAX)
             self.streams[stream] = True
             if request is not None:
-                await self.serve_request(SharedStream(stream, self.env, head), request, app, config, context)
+                shared = SharedStream(stream, self.env, head)
+                await self.serve_request(shared, request, app, is_main, config, context)
             elif head:
                 await refuse(stream, 400, "BadRequest", "this is not an HTTP request")
         except* (trio.BrokenResourceError, trio.ClosedResourceError, ConnectionClosed):
@@ -216,10 +230,16 @@ class Server:
             self.stream_ended.set()
 
     async def serve_request(
-        self, stream: SharedStream, request: h11.Request, app: ASGIWrapper, config: Config, context: WorkerContext
+        self,
+        stream: SharedStream,
+        request: h11.Request,
+        app: ASGIWrapper,
+        is_main: bool,
+        config: Config,
+        context: WorkerContext,
     ) -> None:
         headers = dict(request.headers)
-        if headers.get(b"upgrade", b"").lower() == b"websocket":
+        if is_main and headers.get(b"upgrade", b"").lower() == b"websocket":
             await self.serve_socket(stream, request.target.decode("ascii", "replace"), headers)
         else:
             self.env.probe("an HTTP request is served")

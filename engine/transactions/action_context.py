@@ -74,6 +74,10 @@ class ActionRun(Protocol):
 
     async def cancel_scheduled(self, id: JobId) -> None: ...
 
+    async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
+        """Do something of the server's, where the server runs."""
+        ...
+
 
 class ActionScheduler(Scheduler):
     """Of one action; each call is a transaction of its own, durable on return."""

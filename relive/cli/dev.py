@@ -16,7 +16,9 @@ from .serve import open_data
 @click.option(
     "--codegen", type=folder_type(), default=None, metavar="DIR", help="Keep TypeScript types there up to date."
 )
-def dev(app: Path, data: Path, host: str, port: int, debug: bool, as_json: bool, codegen: Path | None) -> None:
+def dev(
+    app: Path, data: Path, host: str, port: int, site_port: int | None, debug: bool, as_json: bool, codegen: Path | None
+) -> None:
     """Serve APP, and deploy it again on every save.
 
     Code that does not load, or whose schema does not fit the stored documents, is refused with the
@@ -26,4 +28,6 @@ def dev(app: Path, data: Path, host: str, port: int, debug: bool, as_json: bool,
     from .development import Development
     from .serving import Options, run_server  # Much to import, and `open_data` may start over.
 
-    run_server(Options(app, host, port, debug, as_json, redact=False), folder, Development(app, codegen))
+    run_server(
+        Options(app, host, port, debug, as_json, redact=False, site_port=site_port), folder, Development(app, codegen)
+    )

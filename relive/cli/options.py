@@ -62,6 +62,12 @@ def server_options(command: F) -> F:
             help="For debuggers: let functions do anything, and take any time. Not for production.",
         ),
         click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0 is any."),
+        click.option(
+            "--site-port",
+            type=click.IntRange(0, 65535),
+            default=None,
+            help="Where HTTP actions are served. [default: one more than --port, if it is free]",
+        ),
         click.option("--host", default=HOST, show_default=True, help="The address to listen on."),
         data_option,
     ):

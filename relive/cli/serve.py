@@ -15,7 +15,16 @@ from .options import optional_app_argument, server_options
 @optional_app_argument
 @server_options
 @click.option("--show-errors", is_flag=True, help="Tell every client why a function failed, and what it printed.")
-def serve(app: Path | None, data: Path, host: str, port: int, debug: bool, as_json: bool, show_errors: bool) -> None:
+def serve(
+    app: Path | None,
+    data: Path,
+    host: str,
+    port: int,
+    site_port: int | None,
+    debug: bool,
+    as_json: bool,
+    show_errors: bool,
+) -> None:
     """Serve APP until SIGINT or SIGTERM; without APP, what was deployed last.
 
     With APP, its code is deployed at the start. Without, the code comes from the log, and a new data
@@ -30,7 +39,7 @@ def serve(app: Path | None, data: Path, host: str, port: int, debug: bool, as_js
     folder = open_data(data)
     from .serving import Options, run_server  # Much to import, and `open_data` may start over.
 
-    run_server(Options(app, host, port, debug, as_json, redact=not show_errors), folder)
+    run_server(Options(app, host, port, debug, as_json, redact=not show_errors, site_port=site_port), folder)
 
 
 def open_data(data: Path) -> DataFolder:

@@ -37,6 +37,7 @@ from .past_process import ask_past_of
 from .progress import DocumentProgress, LogProgress
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PORT_MAX = 65_535
 PROGRESS_AFTER_S = 1.0
 """Recovery that is faster than this needs no progress bar."""
 
@@ -51,6 +52,8 @@ class Options:
     as_json: bool
     redact: bool
     """Keep from clients without the admin key why functions fail, and what they print."""
+    site_port: int | None = None
+    """Where HTTP actions are served; None for the port after ``port``, if it is free."""
 
 
 class Companion(Protocol):
@@ -66,6 +69,7 @@ class Companion(Protocol):
 def run_server(options: Options, folder: DataFolder, companion: Companion | None = None) -> None:
     """Serve until a signal.  Raises what keeps the server from starting, or ends it."""
     require_free(options.host, options.port)
+    site_port = site_port_of(options)
     write_log_to_stderr()
     guard(options)
     try:
@@ -76,7 +80,7 @@ def run_server(options: Options, folder: DataFolder, companion: Companion | None
         database.executor.redact = options.redact
         database.schedules.sealed = folder.sealed
         try:
-            trio.run(serve, options, folder, database, companion)
+            trio.run(serve, options, folder, database, companion, site_port)
         finally:
             remember_reached(folder, database)
             database.log.close()
@@ -90,6 +94,22 @@ def load(folder: Path) -> App:
     for warning in app.warnings:
         say(warning)
     return app
+
+
+def site_port_of(options: Options) -> int | None:
+    """None if HTTP actions have no port of their own.  Raises PortUnavailable for one that was asked for."""
+    if options.site_port is not None:
+        if options.site_port:
+            require_free(options.host, options.site_port)
+        return options.site_port
+    if not 0 < options.port < PORT_MAX:
+        return None
+    try:
+        require_free(options.host, options.port + 1)
+    except PortUnavailable as error:
+        say(f"HTTP actions are served below /http only: {error}")
+        return None
+    return options.port + 1
 
 
 def require_free(host: str, port: int) -> None:
@@ -166,7 +186,9 @@ def remember_reached(folder: DataFolder, database: Database) -> None:
         say(f"could not note how far the log reaches: {error}")
 
 
-async def serve(options: Options, folder: DataFolder, database: Database, companion: Companion | None) -> None:
+async def serve(
+    options: Options, folder: DataFolder, database: Database, companion: Companion | None, site_port: int | None
+) -> None:
     key = folder.new_local_key()
     server = Server(database, folder.keys(key), folder.instance_name, ask_past_of(folder.folder))
     with ExitStack() as stack:
@@ -176,9 +198,11 @@ async def serve(options: Options, folder: DataFolder, database: Database, compan
             name = database.executor.app.name
             if options.as_json:
                 said = {"url": url, "app": name or None, "data": str(folder.folder)}
-                print_json(said | {"instanceName": folder.instance_name})
+                print_json(said | {"siteUrl": server.site_url, "instanceName": folder.instance_name})
             else:
                 click.echo(f"relive: {name or 'nothing'} is served at {url} (data in {folder.folder})")
+                if server.site_url is not None and database.executor.app.router is not None:
+                    say(f"HTTP actions are served at {server.site_url}")
             if folder.forked_from is not None:
                 effects = "sealed" if folder.sealed else "NOT sealed"
                 say(f"a fork of {folder.forked_from} as of entry {folder.forked_at}; effects outside are {effects}")
@@ -194,7 +218,7 @@ async def serve(options: Options, folder: DataFolder, database: Database, compan
         async with trio.open_nursery() as nursery:
             for task in tasks:
                 nursery.start_soon(task)
-            await server.serve(options.host, options.port, announce)
+            await server.serve(options.host, options.port, announce, site_port)
             nursery.cancel_scope.cancel()
 
 

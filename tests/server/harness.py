@@ -273,7 +273,12 @@ Serve = Callable[..., AbstractAsyncContextManager[Running]]
 
 @asynccontextmanager
 async def serve(
-    app: App | None, storage: Storage | None = None, env: Env | None = None, admin_key: str = ADMIN_KEY, port: int = 0
+    app: App | None,
+    storage: Storage | None = None,
+    env: Env | None = None,
+    admin_key: str = ADMIN_KEY,
+    port: int = 0,
+    site_port: int | None = None,
 ) -> AsyncGenerator[Running, None]:
     """A server until the block ends, then stopped and closed.  What `serve` raises comes out."""
     disk = HeldDisk()
@@ -288,7 +293,7 @@ async def serve(
 
             async def run(task_status: trio.TaskStatus[str]) -> None:
                 try:
-                    await server.serve("127.0.0.1", port, task_status.started)
+                    await server.serve("127.0.0.1", port, task_status.started, site_port)
                 finally:
                     running.ended.set()
 
