@@ -51,6 +51,7 @@ def test_with_json_the_line_is_json_and_holds_no_secret(app: Path, serve: Serve,
     assert running.end(signal.SIGINT) == 0
     said = json.loads(running.out[0])
     assert said.pop("instanceName").startswith("relive-")
+    assert said.pop("siteUrl") in (None, f"http://127.0.0.1:{port + 1}")
     assert said == {"url": f"http://127.0.0.1:{port}", "app": "notes_app", "data": "data"}
 
 
