@@ -65,6 +65,10 @@ TEXT_FILTERS_MAX = 4
 """Filter fields of one text index: a word is held once for each choice of them."""
 TEXT_CHARS_MAX = 65_536
 """Of a text that is searched: what comes behind them is stored, and not found."""
+TEXT_KEYS_MAX = 16_384
+"""Of one document in one text index, one for each word and choice of filters: later words are not found.
+
+They are made within one turn of the event loop: about 0.15 s."""
 WORD_CHARS_MAX = 32
 """Of a word of a text; longer ones are held, and looked for, by their beginning."""
 FIELD_NAME_CHARS_MAX = 64

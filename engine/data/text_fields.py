@@ -6,7 +6,9 @@ A document has a key for each of its words and each choice of filters, so whatev
 who fit stand next to one another, and what it has read is ranges like any other.
 
 Invariants
-    * The range of a wanted word holds exactly the documents that have it, and whose filters are as asked.
+    * The range of a wanted word holds exactly the documents that have it among the words that are held, and
+      whose filters are as asked.
+    * A document has at most `TEXT_KEYS_MAX` keys in an index.
     * The keys of a document in there change if, and only if, something changes that relevance depends on.
 """
 
@@ -22,7 +24,7 @@ from ...log.entry import IndexKey
 from ...protocol.order import sort_key
 from ...protocol.values import Int64
 from ..errors import AppInvalid
-from ..limits import INDEXES_PER_TABLE_MAX
+from ..limits import INDEXES_PER_TABLE_MAX, TEXT_KEYS_MAX
 from .index_fields import IndexField, class_name, index_field, key_of, key_of_bound, table_indexes
 from .schema import Document
 from .shapes import LiteralOf, Scalar, Shape, variants_of
@@ -85,7 +87,10 @@ class TableTextIndex:
             return ()
         values = [key_of(filtered.get(document)) for filtered in self.filters]
         prefixes = [start + b"".join([values[place] for place in choice]) for choice, start in self.choices]
-        ends = [sort_key(word) + weight_key(count, length) + suffix for word, count in counts]
+        ends = [
+            sort_key(word) + weight_key(count, length) + suffix
+            for word, count in counts[: TEXT_KEYS_MAX // len(prefixes)]
+        ]
         return tuple([prefix + end for prefix in prefixes for end in ends])
 
     def prefix(self, asked: Mapping[int, object]) -> IndexKey:

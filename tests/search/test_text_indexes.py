@@ -17,6 +17,7 @@ from relive.engine.deployment.app_changes import AppChanges
 from relive.engine.errors import AppInvalid, IndexStaged, IndexUnknown
 from relive.engine.history.comparison import compare_states
 from relive.engine.history.reexecution import verify_again
+from relive.engine.limits import TEXT_KEYS_MAX
 from relive.engine.transactions.search import SearchQuery
 
 from relive import (
@@ -177,6 +178,28 @@ def test_more_results_than_may_be_are_an_error_unless_fewer_are_taken(monkeypatc
             await ctx.db.query(Other).search(Other.by_body, "same").first()
 
     bench.read(too_many)
+
+
+def test_of_a_text_of_very_many_words_the_first_are_found() -> None:
+    class Long(Document):
+        body: str = field()
+        a: int = field(default=0)
+        b: int = field(default=0)
+        by_body = text_index(body, filters=(a, b))
+
+    bench = bench_of(Long)
+    held = TEXT_KEYS_MAX // 4
+
+    async def fill(ctx: MutationCtx) -> None:
+        await ctx.db.insert(Long(body=" ".join(f"{number:x}z" for number in range(held + 1))))
+
+    async def searched(ctx: QueryCtx) -> list[int]:
+        words = (f"{held - 1:x}z", f"{held:x}z")
+        return [await ctx.db.query(Long).search(Long.by_body, word, ANY, 0).count() for word in words]
+
+    bench.write(fill)
+    assert bench.read(searched) == [1, 0]
+    assert len(bench.database.runtime.tables.table("longs").index("by_body").entries) == TEXT_KEYS_MAX
 
 
 @settings(max_examples=60, deadline=None)
