@@ -60,11 +60,13 @@ class Settings:
     as_json: bool = False
     html: Path | None = None
 
-    def range(self) -> Iterator[int]:
+    def range(self, has_probes: bool) -> Iterator[int]:
+        """The seeds to attempt; where nothing must be reached, `until_probes` says nothing."""
         if self.seeds is not None:
             return iter(range(self.first, self.first + self.seeds))
-        without_end = self.time_s is not None or self.until_probes
-        return count(self.first) if without_end else iter(range(self.first, self.first + SEEDS))
+        if self.time_s is not None or (self.until_probes and has_probes):
+            return count(self.first)
+        return iter(range(self.first, self.first + SEEDS))
 
 
 @define(eq=False)
@@ -161,10 +163,10 @@ class Command:
                 reached = sum(1 for name in probes if campaign.probes[name])
                 progress.update(campaign.seeds, reached)
                 is_in_time = settings.time_s is None or self.elapsed_s() < settings.time_s
-                return is_in_time and not (settings.until_probes and reached == len(probes))
+                return is_in_time and not (settings.until_probes and probes and reached == len(probes))
 
             campaign = search(
-                settings.range(), make=self.make, goes_on=goes_on, kinds=settings.faults, jobs=settings.jobs
+                settings.range(bool(probes)), make=self.make, goes_on=goes_on, kinds=settings.faults, jobs=settings.jobs
             )
         seconds = self.elapsed_s()
         self.told |= {

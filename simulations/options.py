@@ -6,7 +6,24 @@ from typing import Any, Final
 
 import click
 
-from .plan import FAULTS
+from .plan import (
+    CRASH,
+    CRASH_AT_CHANGE,
+    CUT,
+    DELAY,
+    DISK_FULL,
+    DUPLICATE,
+    FAULTS,
+    HALF_OPEN,
+    KILL,
+    MISREAD,
+    ROT_CHECKPOINT,
+    ROT_LOG,
+    STALL,
+    SYNC_FAILS,
+    SYNC_LIES,
+    WRITE_FAILS,
+)
 
 HASH_SEED: Final = 1
 """Under which campaigns run, so that a seed is the same tomorrow."""
@@ -28,8 +45,18 @@ class Share(click.ParamType[float]):
         return share
 
 
+GROUPS: Final = {
+    "all": FAULTS,
+    "none": (),
+    "crashes": (CRASH, CRASH_AT_CHANGE, KILL),
+    "network": (CUT, HALF_OPEN, STALL, DELAY, DUPLICATE),
+    "disk": (SYNC_FAILS, WRITE_FAILS, DISK_FULL, SYNC_LIES, ROT_LOG, ROT_CHECKPOINT, MISREAD),
+}
+"""What several kinds of faults are called together."""
+
+
 def fault_kinds(context: click.Context, parameter: click.Parameter, text: str) -> tuple[str, ...]:
-    """``all``, ``none``, or kinds with commas in between."""
-    if text in ("all", "none"):
-        return FAULTS if text == "all" else ()
-    return tuple(kind for kind in text.split(",") if kind)
+    """Kinds and groups with commas in between, in the order in which there are kinds."""
+    named = {kind for name in text.split(",") if name for kind in GROUPS.get(name, (name,))}
+    unknown = sorted(named - set(FAULTS))
+    return (*(kind for kind in FAULTS if kind in named), *unknown)

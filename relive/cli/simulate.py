@@ -56,14 +56,24 @@ class Seconds(click.ParamType[float]):
 @click.option("--seeds", type=click.IntRange(min=1), help="How many seeds. [default: 300, or as many as fit --time]")
 @click.option("--first", type=click.IntRange(min=0), default=0, show_default=True, help="The first of them.")
 @click.option(
-    "--faults", default="all", show_default=True, callback=fault_kinds, help="all, none, or kinds with commas."
+    "--faults",
+    default="all",
+    show_default=True,
+    callback=fault_kinds,
+    help="all, none, crashes, network, disk, or kinds; with commas.",
 )
 @click.option("--clients", type=ClientsType(), default="1-4", show_default=True, help="How many there are.")
 @click.option("--time", "time_s", type=Seconds(), help="Begin no more seeds after so long, as 60s.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Worker processes.")
 @click.option("--replay", type=FILE, help="Run one plan again.")
 @click.option("--shrink", type=Seconds(), default=SHRINK_S, show_default=True, help="Time to make a failure smaller.")
-@click.option("--check-determinism", type=Share(), default="0%", help="Share of the seeds to run twice, as 5%.")
+@click.option(
+    "--check-determinism",
+    type=Share(),
+    default="2%",
+    show_default=True,
+    help="Share of the seeds to run again elsewhere.",
+)
 @click.option("--until-probes", is_flag=True, help="Go on until every `sometimes` was true.")
 @click.option("--watch", "watches", is_flag=True, help="Do it again whenever the app or the file changes.")
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), default=FOLDER, help="Where plans are kept.")

@@ -24,7 +24,7 @@ from ..checkers import liveness, processes
 from ..checkers.violation import Violation
 from ..errors import InvariantFailed
 from ..history import History
-from ..plan import DISK_FULL, HALF_OPEN
+from ..plan import DISK_FULL, HALF_OPEN, SYNC_LIES
 from ..run import Run
 from ..trace import Answered, Asked, Phase, Seen, Shown, Unlike
 from .declarations import Declared
@@ -46,6 +46,8 @@ class Checks:
     declared: Declared
     replayed: Replayed
     violations: list[Violation] = field(factory=list)
+    unwritten: dict[int, list[tuple[int, str, Asked, int]]] = field(factory=dict)
+    """Requests that were answered and are not in the log, by the entry as of which they were."""
     asked_of: dict[str, tuple[bytes | None, str]] = field(factory=dict)
     """What each query says as of the entry that is being looked at."""
 
@@ -53,6 +55,9 @@ class Checks:
         # Checkers of the simulator that look at the trace alone.
         history = History(self.run)
         self.violations += [*processes.check(history), *liveness.check(history)]
+        for entry in self.replayed.twice:
+            problem = f"entry {entry.lsn}, {entry.function}, is of a request that has an entry already"
+            self.violations.append(Violation(SERVER, "a request happens once", problem))
         self.violations += self.answers()
         self.follow_log()
         # What goes wrong first comes first.
@@ -79,7 +84,12 @@ class Checks:
                 problem = f"{who} failed, and is entry {entry.lsn}"
                 yield Violation(SERVER, "what failed is not in the log", problem, position)
             yield from self.failure(position, who, answer, DISK_FULL in kinds)
-        elif entry is not None and (entry.ts, entry.result) != (answer.ts, answer.result):
+        elif entry is None:
+            self.unwritten.setdefault(self.replayed.lsn_at(answer.ts), []).append((position, who, asked, answer.ts))
+        elif entry.lsn > self.replayed.durable[position]:
+            problem = f"{who} was answered when entry {entry.lsn} was not on the disk yet"
+            yield Violation(SERVER, "nothing is acknowledged before it is durable", problem, position)
+        elif (entry.ts, entry.result) != (answer.ts, answer.result):
             problem = f"{who} was answered {answer.result!r} at {answer.ts}; entry {entry.lsn} says otherwise"
             yield Violation(SERVER, "an answer is what the log says", problem, position)
 
@@ -113,8 +123,18 @@ class Checks:
                 if self.truth(every.name, every.holds, state):
                     self.run.trace.probe(f"{PROBE}{every.name}")
             self.look_at(shown.get(lsn, []), lsn)
+            self.look_for_lost(lsn)
         if entry is not None:
             self.look_at_end(entry, states(entry, None))
+
+    def look_for_lost(self, lsn: int) -> None:
+        """What was acknowledged and is not in the log must have written nothing."""
+        if self.run.plan.fault_kinds() & {SYNC_LIES} or self.run.plan.knobs.follower_lag:
+            return  # A disk that lies loses what it confirmed; what ran behind is not as of that entry.
+        for position, who, asked, ts in self.unwritten.get(lsn, []):
+            if not self.replayed.wrote_nothing(asked.path, asked.args, ts):
+                problem = f"{who} was acknowledged as of entry {lsn}, where it writes, and is no entry"
+                self.violations.append(Violation(SERVER, "what was acknowledged is in the log", problem, position))
 
     def look_at_end(self, entry: Entry, state: State) -> None:
         if not any(event == Phase("settled") for _, event in self.run.trace.events):

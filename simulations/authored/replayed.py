@@ -15,6 +15,7 @@ from attrs import Factory, define, field
 from ...actors.definition import BY_CREATION_TIME
 from ...engine.application.app import App
 from ...engine.data.documents import to_value
+from ...engine.env import Env
 from ...engine.history.past_query import Asked as Reading
 from ...engine.history.past_query import ask
 from ...engine.history.reexecution import Difference, compare, handler_of, run_again
@@ -22,10 +23,12 @@ from ...engine.history.replica import Replica
 from ...log.entry import BEFORE_FIRST, Entry, KeyRange, Kind
 from ...log.memory import MemoryStorage
 from ...log.reader import LogReader
+from ...protocol import json
 from ..client import session_id
 from ..process import SECRET
 from ..run import Run
 from ..trace import Answered, Asked, Shown, Started, Wrote
+from .drawing import functions_of
 from .state import State
 
 Calls = dict[str, list[dict[str, Any]]]
@@ -41,6 +44,8 @@ class Replayed:
     durable: list[int] = Factory(list[int])
     """Before each event: the newest entry that had been written."""
     by_request: dict[tuple[bytes, int], Entry] = Factory(dict)
+    twice: list[Entry] = Factory(list[Entry])
+    """Entries of requests that had one already."""
     read_by: dict[str, tuple[KeyRange, ...]] = Factory(dict)
     """What each query read when it was asked the last time."""
 
@@ -55,6 +60,8 @@ class Replayed:
         for entry in self.run.entries:
             self.times.append(entry.ts)
             if entry.session is not None and entry.request is not None:
+                if (entry.session, entry.request) in self.by_request:
+                    self.twice.append(entry)
                 self.by_request[entry.session, entry.request] = entry
 
     def lsn_at(self, ts: int) -> int:
@@ -75,6 +82,18 @@ class Replayed:
                     difference = again if isinstance(again, Difference) else compare(entry, again)
             self.replica.apply(entry)
             yield entry, difference
+
+    def wrote_nothing(self, path: str, args: dict[str, Any], ts: int) -> bool:
+        """Whether a mutation, run now, changes nothing; one that raises is not said to."""
+        endpoint = self.app.endpoints[path]
+        attempt = self.replica.attempt("mutation", Env(lambda: ts, bytes))
+        try:
+            attempt.drive(endpoint, lambda: endpoint.bind(json.from_json(json.to_json(args))))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # A handler may raise anything.
+            return False
+        return not attempt.wrote()
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Raises LookupError: a name that is none would make whatever is said of its documents true."""
@@ -112,7 +131,10 @@ class Replayed:
 
     def states(self) -> Callable[[Entry, int | None], State]:
         """Makes the state after an entry, as of an event; asked in the order of the events."""
-        attempted, acked, done, asked = Calls(), Calls(), 0, dict[tuple[int, int], Asked]()
+        mutations = functions_of(self.app, "mutation")
+        attempted: Calls = {path: [] for path in mutations}
+        acked: Calls = {path: [] for path in mutations}
+        done, asked = 0, dict[tuple[int, int], Asked]()
         told = set[tuple[int, int]]()
 
         def state(entry: Entry, position: int | None) -> State:
@@ -121,14 +143,14 @@ class Replayed:
             for _, event in self.run.trace.events[done:stop]:
                 if isinstance(event, Asked):
                     asked[event.client, event.request] = event
-                    attempted.setdefault(event.path, []).append(event.args)
+                    attempted[event.path].append(event.args)
                 elif isinstance(event, Answered) and event.ts is not None:
                     # A client that was cut off asks again, and is told again what it had been told.
                     if (event.client, event.request) in told:
                         continue
                     told.add((event.client, event.request))
                     call = asked[event.client, event.request]
-                    acked.setdefault(call.path, []).append(call.args)
+                    acked[call.path].append(call.args)
             done = max(done, stop)
             return State(entry.lsn, entry.function, entry.ts, self.table, attempted, acked)
 

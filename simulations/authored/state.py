@@ -39,9 +39,18 @@ class State:
         """The arguments of every call of a mutation that clients had asked for by then, answered or not.
 
         What was asked for and not answered may have happened, or not: say what must be true in bounds.
+        Raises LookupError if the app has no such mutation.
         """
-        return list(self._attempted.get(path, ()))
+        return list(self._attempted[self._known(path)])
 
     def acked(self, path: str) -> list[dict[str, Any]]:
-        """The arguments of every call of a mutation that a client had been told has succeeded."""
-        return list(self._acked.get(path, ()))
+        """The arguments of every call of a mutation that a client had been told has succeeded.
+
+        Raises LookupError if the app has no such mutation.
+        """
+        return list(self._acked[self._known(path)])
+
+    def _known(self, path: str) -> str:
+        if path not in self._attempted:
+            raise LookupError(f"there is no mutation {path!r}; there are {', '.join(sorted(self._attempted))}")
+        return path

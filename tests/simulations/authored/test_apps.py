@@ -7,7 +7,18 @@ import re
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
+from relive.engine.application.app import App
+from relive.log.entry import LSN, Timestamp
+from relive.simulations.authored.campaign import loaded
+from relive.simulations.authored.checks import Checks
+from relive.simulations.authored.declarations import NOTHING
+from relive.simulations.authored.planning import Clients, Planner
+from relive.simulations.authored.replayed import Replayed
+from relive.simulations.run import Run
+from relive.simulations.run import run as simulated
+from relive.simulations.trace import Trace, Wrote
 
 from relive.cli.simulate import simulate
 
@@ -281,3 +292,29 @@ def test_the_same_seed_is_the_same_run(tmp_path: Path) -> None:
         plan = subject.draw(seed, subject.faults)
         assert subject.draw(seed, subject.faults) == plan
         assert subject.attempt(plan).run.digest() == subject.attempt(plan).run.digest()
+
+
+def test_an_entry_that_is_lost_or_there_twice_or_told_too_soon_is_found(tmp_path: Path) -> None:
+    app = loaded(made(tmp_path, ADD + COUNT))
+    planner = Planner(app, NOTHING, Clients())
+    plans = (planner.draw(seed, ()) for seed in range(100))
+    plan = next(each for each in plans if not each.knobs.follower_lag and each.operations > 8)
+    sound = simulated(plan, app)
+    assert judged(sound, app) == []
+    asked = [place for place, entry in enumerate(sound.entries) if entry.session is not None]
+    assert asked, "somebody wrote"
+
+    lost = evolve(sound, entries=sound.entries[: asked[-1]])
+    assert "server: what was acknowledged is in the log" in judged(lost, app)
+    again = evolve(
+        sound.entries[asked[-1]], lsn=LSN(len(sound.entries) + 1), ts=Timestamp(sound.entries[-1].ts + 1), writes=()
+    )
+    assert "server: a request happens once" in judged(evolve(sound, entries=(*sound.entries, again)), app)
+    events = [each for each in sound.trace.events if not isinstance(each[1], Wrote)]
+    assert "server: nothing is acknowledged before it is durable" in judged(
+        evolve(sound, trace=Trace(sound.trace.clock, events)), app
+    )
+
+
+def judged(run: Run, app: App) -> list[str]:
+    return sorted({each.kind for each in Checks(run, NOTHING, Replayed(run, app)).all()})
