@@ -160,3 +160,6 @@ EXECUTION_BYTES_MAX = 16 * 1024 * 1024
 """What they may take together."""
 LOG_POLL_S_MAX = 60.0
 """How long a client that asks for executions waits for the next one before it is told that there is none."""
+
+SESSION_GRACE_S = 10.0
+"""How long a client may be away before its session has ended."""

@@ -20,6 +20,8 @@ from .engine.application.functions import internal_mutation as internal_mutation
 from .engine.application.functions import internal_query as internal_query
 from .engine.application.functions import migration as migration
 from .engine.application.functions import mutation as mutation
+from .engine.application.functions import on_connect as on_connect
+from .engine.application.functions import on_disconnect as on_disconnect
 from .engine.application.functions import query as query
 from .engine.application.http_messages import Request as Request
 from .engine.application.http_messages import Response as Response
@@ -130,6 +132,8 @@ __all__ = [
     "minimum",
     "mutation",
     "nested",
+    "on_connect",
+    "on_disconnect",
     "query",
     "text_index",
 ]

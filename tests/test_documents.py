@@ -16,6 +16,7 @@ import click
 import pytest
 from relive.engine.application.app import App, load_app
 from relive.engine.errors import SchemaMismatch
+from relive.engine.server.sessions import Sessions
 from relive.engine.transactions.context import MutationCtx
 
 from relive.cli.main import cli
@@ -118,6 +119,18 @@ def test_letters_are_limited(tmp_path: Path) -> None:
     assert "RateLimited" in text_of(post.mutate("letters:send", sender="ada", text="hello"))
     assert value_of(post.query("letters:may_send", sender="ada"))["ok"] is False
     assert value_of(post.query("letters:may_send", sender="bob")) == {"ok": True, "retryAfter": 0}
+
+
+def test_who_is_there_is_known(tmp_path: Path) -> None:
+    house = open_bench(app_of("docs/guide.md", tmp_path, "house"))
+    sessions = Sessions(house.database)
+    name = sessions.opened(bytes(16), None)
+    assert [here["session"] for here in value_of(house.query("people:online"))] == [name]
+
+    sessions.closed(name)
+    house.clock.now_ns += 11 * 10**9
+    sessions.settle()
+    assert value_of(house.query("people:online")) == []
 
 
 @pytest.fixture

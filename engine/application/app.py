@@ -33,7 +33,7 @@ from ..errors import AppInvalid
 from ..limits import FIELD_NAME_CHARS_MAX
 from .bundle import Bundle, BundleImporter, Modules, package_name, read_bundle
 from .endpoint import Endpoint, endpoint_of
-from .functions import AnyFunction, Function
+from .functions import AnyFunction, Function, Moment
 from .http_router import HttpRouter, find_router
 
 logger = logging.getLogger("relive")
@@ -74,13 +74,21 @@ class App:
     modules: Modules | None = None
     """What was imported; None for an app that was not loaded from source."""
     by_function: dict[AnyFunction, Endpoint] = field(init=False)
+    told: dict[Moment, Endpoint] = field(init=False)
+    """By the moment of a client's session."""
 
     def __attrs_post_init__(self) -> None:
+        """Raises AppInvalid."""
         self.by_function = {endpoint.function: endpoint for endpoint in self.endpoints.values()}
+        self.told = told(self.endpoints.values())
 
     def endpoint_of(self, function: object) -> Endpoint | None:
         """Of a decorated function; None if it is none of this app."""
         return self.by_function.get(function) if isinstance(function, Function) else None
+
+    def told_at(self, moment: Moment) -> Endpoint | None:
+        """The function that is called at that moment of a client's session."""
+        return self.told.get(moment)
 
     def install(self, instead_of: App | None = None) -> None:
         """Its modules are what is imported by their names, from here on."""
@@ -88,6 +96,21 @@ class App:
             instead_of.modules.uninstall()
         if self.modules is not None:
             self.modules.install()
+
+
+def told(endpoints: Iterable[Endpoint]) -> dict[Moment, Endpoint]:
+    """Functions that the server calls, by the moment.  Raises AppInvalid if there are two, or one is amiss."""
+    found: dict[Moment, Endpoint] = {}
+    for endpoint in endpoints:
+        moment = getattr(endpoint.function, "moment", None)
+        if moment is None:
+            continue
+        if [own.name for own in endpoint.arguments.fields if not own.optional] != ["session"]:
+            raise AppInvalid(endpoint.path, "it is called with `ctx` and `session: str`, and nothing else")
+        other = found.setdefault(moment, endpoint)
+        if other is not endpoint:
+            raise AppInvalid(endpoint.path, f"an app has one function for this, and `{other.path}` is there already")
+    return found
 
 
 def empty_app() -> App:

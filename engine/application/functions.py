@@ -23,6 +23,7 @@ R = TypeVar("R")
 D = TypeVar("D", bound=Document)
 
 FunctionKind = Literal["query", "mutation", "action", "migration"]
+Moment = Literal["connect", "disconnect"]
 ActionRuntime = Literal["trio", "asyncio"]
 
 
@@ -65,6 +66,9 @@ class MutationFunction(Function[P, R]):
     """For type checkers: ``ctx.run_mutation`` takes this one."""
     is_schedulable: Literal[True] = True
     """For type checkers: ``ctx.scheduler`` takes this one."""
+
+    moment: Moment | None = None
+    """Of a client's session, at which the server calls it by itself."""
 
     def __call__(self, ctx: MutationCtx, /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
         return self.handler(ctx, *args, **kwargs)
@@ -124,6 +128,37 @@ def mutation(handler: Callable[Concatenate[MutationCtx, P], Awaitable[R]], /) ->
 def internal_mutation(handler: Callable[Concatenate[MutationCtx, P], Awaitable[R]], /) -> MutationFunction[P, R]:
     """A mutation that only other functions, and holders of the admin key, may call."""
     return MutationFunction(handler, public=False)
+
+
+SessionHandler = Callable[[MutationCtx, str], Awaitable[None]]
+
+
+def on_connect(handler: SessionHandler, /) -> MutationFunction[[str], None]:
+    """An internal mutation that the server calls when a client's session begins.
+
+        @on_connect
+        async def came(ctx: MutationCtx, session: str) -> None:
+            await ctx.db.insert(Online(session=session))
+
+    ``session`` is the client's own id, a UUID; ``ctx.auth`` is who it was when it began.  A client that
+    connects again within 10 s goes on with its session.  If the function fails, the session begins all the same.
+    """
+    return told_at("connect", handler)
+
+
+def on_disconnect(handler: SessionHandler, /) -> MutationFunction[[str], None]:
+    """An internal mutation that the server calls when a client's session has ended: exactly once for each begun.
+
+    A session has ended when its client was away for 10 s, or when the server starts again after it stopped or
+    crashed.
+    """
+    return told_at("disconnect", handler)
+
+
+def told_at(moment: Moment, handler: SessionHandler) -> MutationFunction[[str], None]:
+    made: MutationFunction[[str], None] = MutationFunction(handler, public=False)
+    made.moment = moment
+    return made
 
 
 class ActionDecorator(Protocol):

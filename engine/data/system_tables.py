@@ -235,7 +235,20 @@ class RateLimitRow(Row, Document, table="_rate_limits"):
     by_key = index(name, key, shard)
 
 
-BESIDE_MUTATIONS: Final = frozenset({"_durable_actions", "_steps"})
+class ClientSession(Row, Document, table="_sessions"):
+    """A client's session that has begun and not ended: `on_connect` was called for it."""
+
+    session: str = field()
+    """The client's own id, a UUID."""
+    identity: bytes | None
+    """Canonical CBOR of who it was when it began; None for nobody."""
+    since: float
+    """Milliseconds since the Unix epoch."""
+
+    by_session = index(session)
+
+
+BESIDE_MUTATIONS: Final = frozenset({"_durable_actions", "_steps", "_sessions"})
 """Tables whose rows the system also writes in entries of mutations of the app, which know nothing of that."""
 PAUSES: Final = "_pauses"
 TABLES: Final = "_tables"
@@ -250,6 +263,7 @@ CLASSES: Final[Mapping[int, type[Document]]] = {
     7: Step,
     8: ScheduledFunction,
     9: RateLimitRow,
+    10: ClientSession,
 }
 """By number.  A new table gets the next number; numbers are never used again."""
 NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
@@ -266,6 +280,7 @@ WRITTEN_BY: Final[Mapping[str, str]] = {
     "_durable_actions": "call an `@action(durable=True)`, and cancel it with `relive actions cancel ID`",
     "_scheduled_functions": "`ctx.scheduler` writes it: run_after(), run_at(), cancel()",
     "_steps": "durable actions record theirs there",
+    "_sessions": "it holds the clients that `@on_connect` was called for",
     "_rate_limits": "mutations write it that take of a `TokenBucket` or a `FixedWindow`",
     "_migrations": "start one with `relive migrate run NAME`",
 }

@@ -47,6 +47,7 @@ from ..execution.calls import Call, path_of
 from ..execution.calls import Request as MutationRequest
 from ..execution.live_queries import AsksWho, LiveQueries, QueryKey
 from .access import WRONG_KEY
+from .sessions import Sessions
 
 Watcher = tuple["Connection", int]
 """A connection and its query id."""
@@ -101,6 +102,10 @@ class Connection:
     """Ask for `advance` to be called."""
     wake: Callable[[], None]
     """Something is ready, or the connection failed."""
+    sessions: Sessions | None = None
+    """Told of the client's session; None where nobody is."""
+    session_name: str | None = None
+    """Under which `sessions` knows it; None until it has begun."""
     admin: bool = False
     identity: Identity | None = None
     """Whom the client's token, or the admin key, has proved it to be."""
@@ -134,9 +139,18 @@ class Connection:
         self.check_expiry(now_ms / 1_000)
         if self.database.env.buggify("a client is sent away"):
             raise Refused(ErrorClass.OVERLOADED, "Busy", "a simulation sends the client away")
-        for request in self.session.receive(decode_client(text), now_ms):
+        requests = tuple(self.session.receive(decode_client(text), now_ms))
+        # A client says who it is directly after Connect, if it says it.
+        if not any(isinstance(request, (Connected, Authenticated)) for request in requests):
+            self.begin_session()
+        for request in requests:
             self.act(request)
         self.follow_up()
+
+    def begin_session(self) -> None:
+        """Once it is known whose it is, or that nobody will say; before anything else is done for the client."""
+        if self.sessions is not None and self.session_name is None and self.session.session_id is not None:
+            self.session_name = self.sessions.opened(self.session.session_id, self.identity)
 
     def follow_up(self) -> None:
         """Say what follows from what was acted upon."""
@@ -347,6 +361,9 @@ class Connection:
         """The client is gone: watch nothing for it any more."""
         if self.failure is None:
             self.failure = Refused(ErrorClass.CLIENT_DISCONNECT, "Closed", "the connection is closed")
+        if self.sessions is not None and self.session_name is not None:
+            self.sessions.closed(self.session_name)
+            self.session_name = None
         for query_id, key in self.keys.items():
             self.live.unwatch(key, (self, query_id))
         self.keys.clear()

@@ -42,6 +42,7 @@ from .history_routes import AskPast
 from .http import routes
 from .key_fetching import KeyFetching
 from .migrator import Migrator
+from .sessions import Sessions
 from .site import Site, beside
 from .socket import Socket
 from .stream import SharedStream
@@ -74,6 +75,7 @@ class Server:
     ask_past: AskPast | None = None
     """Asks a query about a moment of which no snapshot is held; None where that cannot be done."""
     syncer: Syncer = field(init=False)
+    sessions: Sessions = field(init=False)
     migrator: Migrator = field(init=False)
     keys: KeyFetching = field(init=False)
     sockets: dict[Socket, None] = Factory(dict[Socket, None])
@@ -87,6 +89,7 @@ class Server:
 
     def __attrs_post_init__(self) -> None:
         self.syncer = Syncer(self.database, self.database.live)
+        self.sessions = Sessions(self.database)
         self.database.runtime.rewind = self.rewind
         self.database.runtime.committed = self.syncer.committed
         executor = self.database.executor
@@ -104,6 +107,7 @@ class Server:
         """What followers have read may not be so."""
         self.syncer.rewind()
         self.database.schedules.rewind()
+        self.sessions.rewind()
 
     @property
     def env(self) -> Env:
@@ -131,6 +135,8 @@ class Server:
                     await self.database.runtime.wait_durable(self.database.runtime.tail.head)
                     shells.start_soon(self.migrator.run)
                     shells.start_soon(self.database.schedules.run)
+                    shells.start_soon(self.sessions.run)
+                    self.sessions.end_former()
                     async with trio.open_nursery() as doors:
                         listening = await self.env.listen(host, port)
                         accept = partial(trio.serve_listeners, handler_nursery=shells)
@@ -281,6 +287,7 @@ class Server:
             self.keys.authenticator,
             self.syncer.schedule,
             wake=lambda: None,
+            sessions=self.sessions,
         )
 
     async def serve_client(self, socket: Socket) -> None:

@@ -178,6 +178,7 @@ class Socket:
             if now - self.failed_ns > END_S_MAX * 1e9:
                 self.scope.cancel()  # It does not read: not even the close reaches it.
             return
+        self.connection.begin_session()
         if now - self.stream.heard_ns > CLIENT_SILENCE_S_MAX * 1_000_000_000:
             silence = f"nothing was heard for {CLIENT_SILENCE_S_MAX} s"
             self.connection.fail(Refused(ErrorClass.CLIENT_DISCONNECT, "ClientSilent", silence))

@@ -49,6 +49,7 @@ def test_the_numbers_of_system_tables_are_fixed_for_ever() -> None:
         "_steps": 7,
         "_scheduled_functions": 8,
         "_rate_limits": 9,
+        "_sessions": 10,
     }
     assert all(number < 10_001 for number in CLASSES)
 
