@@ -11,6 +11,7 @@ Rows
     channels         many subscribers, each of another query; 16 writers spread over what they watch
     restart          time to the first answer with 100,000 documents, with a checkpoint and without, beside the
                      time that Python needs to read the same bytes; memory for them, and per subscriber
+    search           searches of 100,000 texts for frequent and rare words, beside range reads of as many documents
     limits           what the machine and the libraries below us allow
 
 Method

@@ -163,6 +163,9 @@ class Processes:
         where = [] if data is None else [str(data)]
         return run_json([*self.server_python(), "-m", "benchmarks.in_process", str(seconds), *where], None)
 
+    def searching(self, documents: int, seconds: float) -> dict[str, float]:
+        return run_json([*self.server_python(), "-m", "benchmarks.searching", str(documents), str(seconds)], None)
+
 
 def run_json(command: Sequence[str], server: Server | None) -> dict[str, float]:
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=LOAD_S_MAX, check=False)

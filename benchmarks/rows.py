@@ -135,6 +135,16 @@ def restarted(processes: Processes, settings: Settings, data: Path) -> tuple[flo
     return median(times), full
 
 
+def search(processes: Processes, settings: Settings) -> Iterator[Measurement]:
+    result = processes.searching(settings.documents, settings.seconds)
+    listed = result.pop("range")
+    texts = f"{settings.documents:,} texts"
+    yield Measurement("search", f"range reads of 20, {texts}", listed, RATE)
+    for word, value in result.items():
+        note = f"{value / listed:.4f} of the range reads"
+        yield Measurement("search", f"searches for the {word} word, 20 taken, {texts}", value, RATE, note=note)
+
+
 def reading(size: int) -> Limit:
     """The time to read so many bytes, rounded, so that the limit has one name in all rounds."""
     return Limit((read_time(max(round(size / 1e6), 1) * 1_000_000),))
@@ -181,6 +191,7 @@ ROWS = (
     Row("fan-out", "one writer, many subscribers of one query", fan_out),
     Row("channels", "many subscribers, each of another query", channels),
     Row("restart", "restart, and memory", restart, every_round=False),
+    Row("search", "searches of text, beside range reads", search, every_round=False),
 )
 LIMITS = "limits"
 

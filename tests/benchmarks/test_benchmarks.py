@@ -39,6 +39,7 @@ def test_every_row_gives_its_figures_and_their_limits_and_leaves_nothing_behind(
         "fan-out",
         "channels",
         "restart",
+        "search",
         "limits",
     ]
     assert dict(rows_of(figures)) == {
@@ -50,6 +51,7 @@ def test_every_row_gives_its_figures_and_their_limits_and_leaves_nothing_behind(
         "fan-out": 1,
         "channels": 3,
         "restart": 7,
+        "search": 4,
         "limits": 10,
     }
     assert all(figure["value"] > 0 for figure in figures if figure["figure"] != "resident per idle subscriber")
