@@ -5,11 +5,14 @@ The generated code that follows uses all of it, over the official ``convex`` pac
 
 from __future__ import annotations
 
+import json
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Final, Generic, ParamSpec, TypeVar
+from typing import Any, Final, Generic, NoReturn, ParamSpec, TypeVar
 
-from convex import ConvexClient, ConvexInt64, QuerySubscription
+from convex import ConvexClient, ConvexError, ConvexInt64, QuerySubscription, convex_to_json, json_to_convex
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -23,6 +26,66 @@ class Unset(Enum):
 
 UNSET: Final = Unset.UNSET
 """For an argument: leave it out.  For a field: it is not there, which is not the same as None."""
+
+
+class PastError(Exception):
+    """A question about the past that has no answer; its text says why."""
+
+
+class Past:
+    """Queries as of a moment of the past, in place of a `ConvexClient`: ``Client(Past(url, admin_key, at=4711))``.
+
+    ``at`` is an entry of the log, or a time with its zone as text.  ``code`` says whose functions run: those of
+    ``"then"``, or of ``"now"``.  A query that raised then raises here: `ConvexError` with its data, or `PastError`,
+    as what cannot be answered does.
+    """
+
+    def __init__(
+        self, url: str, admin_key: str, *, at: int | str, code: str = "then", timeout_s: float = 300.0
+    ) -> None:
+        self._url = f"{url.rstrip('/')}/api/past/query"
+        self._admin_key = admin_key
+        self._moment = {"at": at, "code": code}
+        self._timeout_s = timeout_s
+
+    def query(self, name: str, args: dict[str, Any] | None = None) -> Any:
+        """What the query said then."""
+        said = self._ask({"path": name, "args": convex_to_json(args or {}), **self._moment})
+        if said.get("status") == "success":
+            return json_to_convex(said["value"])
+        message = str(said.get("errorMessage", said))
+        if "errorData" in said:
+            raise ConvexError(message, json_to_convex(said["errorData"]))
+        raise PastError(message)
+
+    def mutation(self, name: str, args: object = None) -> NoReturn:
+        raise PastError(f"{name}: the past cannot be changed")
+
+    action = mutation
+
+    def subscribe(self, name: str, args: object = None) -> NoReturn:
+        raise PastError(f"{name}: the past does not change, so call the query")
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(self._url, json.dumps(question).encode())
+        request.add_header("Content-Type", "application/json")
+        # Where it is redirected to, nobody needs the key.
+        request.add_unredirected_header("Authorization", f"Convex {self._admin_key}")
+        try:
+            with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
+                said: dict[str, Any] = json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise PastError(self._refusal(error)) from None
+        except (OSError, ValueError) as error:
+            raise PastError(f"{self._url}: {error}") from error
+        return said
+
+    @staticmethod
+    def _refusal(error: urllib.error.HTTPError) -> str:
+        try:
+            return str(json.load(error)["message"])
+        except (OSError, ValueError, LookupError, TypeError):
+            return str(error)
 
 
 class Subscription(Generic[T]):
@@ -53,7 +116,7 @@ class Query(Generic[P, T]):
     """A query: call it for its result, or `subscribe` to all of its results."""
 
     def __init__(
-        self, convex: ConvexClient, name: str, arguments: Callable[P, dict[str, Any]], read: Callable[[Any], T]
+        self, convex: ConvexClient | Past, name: str, arguments: Callable[P, dict[str, Any]], read: Callable[[Any], T]
     ) -> None:
         self._convex = convex
         self._name = name
@@ -71,7 +134,7 @@ class Mutation(Generic[P, T]):
     """A mutation: call it, and it has happened."""
 
     def __init__(
-        self, convex: ConvexClient, name: str, arguments: Callable[P, dict[str, Any]], read: Callable[[Any], T]
+        self, convex: ConvexClient | Past, name: str, arguments: Callable[P, dict[str, Any]], read: Callable[[Any], T]
     ) -> None:
         self._convex = convex
         self._name = name
@@ -86,7 +149,7 @@ class Action(Generic[P, T]):
     """An action: call it for its result."""
 
     def __init__(
-        self, convex: ConvexClient, name: str, arguments: Callable[P, dict[str, Any]], read: Callable[[Any], T]
+        self, convex: ConvexClient | Past, name: str, arguments: Callable[P, dict[str, Any]], read: Callable[[Any], T]
     ) -> None:
         self._convex = convex
         self._name = name

@@ -110,7 +110,7 @@ def class_of_tree(
             class_of_tree(inner, inside, f"Functions of `{path}`.", values, parts, modules, path)
             lines.append(f"self.{identifier(member)} = {inside}(convex)")
     body = [
-        "def __init__(self, convex: ConvexClient) -> None:",
+        "def __init__(self, convex: ConvexClient | Past) -> None:",
         *[f"    {line}".rstrip() for line in lines or ["pass"]],
     ]
     body = [f'"""{summary}"""', "", *body]

@@ -41,6 +41,7 @@ SCALARS = {
 }
 RUNTIME = frozenset(
     {
+        *("ConvexError", "NoReturn", "Past", "PastError", "convex_to_json", "json", "json_to_convex", "urllib"),
         *("Any", "Callable", "ClassVar", "ConvexClient", "ConvexInt64", "Enum", "Final", "Generic", "Literal"),
         *("Mapping", "NewType", "ParamSpec", "QuerySubscription", "Sequence", "TypeAlias", "TypeVar", "dataclass"),
         *("Action", "Client", "Mutation", "P", "Query", "Subscription", "T", "UNSET", "Unset", "Wire", "builtins"),

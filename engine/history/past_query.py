@@ -25,6 +25,7 @@ from ..execution.lookup import reachable
 from ..execution.results import encode_result
 from .errors import BeforeHistory
 from .replica import Replica
+from .starting import newest_checkpoint
 
 PROGRESS_STEP = 100
 """Entries between one report of progress and the next."""
@@ -38,6 +39,8 @@ class Asked:
     """Canonical Convex JSON; None if it failed."""
     problem: str
     """Why it failed; empty if it did not."""
+    data: bytes | None
+    """JSON of an application error's data; None if it did not fail so."""
     lines: tuple[str, ...]
     reads: tuple[KeyRange, ...]
 
@@ -81,7 +84,7 @@ def ask(replica: Replica, path: str, args: Mapping[str, object], ts: int) -> Ask
         raise WrongKind(endpoint.path, "query", endpoint.kind)
     arguments = Arguments(call, endpoint)
     attempt = replica.attempt("query", Env(lambda: ts, bytes))
-    value, problem = None, ""
+    value, problem, data = None, "", None
     try:
         result = endpoint.check_result(attempt.drive(endpoint, arguments.take))
         assert attempt.transaction is not None
@@ -89,9 +92,10 @@ def ask(replica: Replica, path: str, args: Mapping[str, object], ts: int) -> Ask
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # A handler may raise anything.
-        problem = failure_of(error, replica.app.bundle.folder).text
+        failure = failure_of(error, replica.app.bundle.folder)
+        problem, data = failure.text, failure.data
     assert attempt.run is None or len(attempt.run.seed) == SEED_BYTES
-    return Asked(value, problem, attempt.lines(), attempt.reads())
+    return Asked(value, problem, data, attempt.lines(), attempt.reads())
 
 
 def causes(
@@ -103,11 +107,25 @@ def causes(
 ) -> list[Read]:
     """For each range the entry up to ``last`` that changed it: a document in it, or that there is none.
 
-    ``on_progress`` is told how many entries were looked at, of how many.  Raises Damaged, SchemaMismatch.
+    Looked for in what the newest checkpoint does not cover, then in all of the log, for a checkpoint does not say
+    who wrote what.  ``on_progress`` is told how many entries were looked at, of how many.  Raises Damaged,
+    SchemaMismatch.
     """
-    replica = Replica(reader, secret)
+    covered = newest_checkpoint(reader, last).newest.position
+    replica = Replica.resumed(reader, secret, covered)
+    found = changers(replica, reads, last, on_progress)
+    if covered > BEFORE_FIRST and len(found) < len(set(reads)):
+        replica = Replica(reader, secret)
+        found = changers(replica, reads, last, on_progress)
+    return [Read(read, found.get(read), BEFORE_FIRST if read in found else replica.whole_from) for read in reads]
+
+
+def changers(
+    replica: Replica, reads: tuple[KeyRange, ...], last: LSN, on_progress: Callable[[int, int], None]
+) -> dict[KeyRange, Entry]:
+    """The entry that last changed each range, of those from where ``replica`` is up to ``last``."""
     found: dict[KeyRange, Entry] = {}
-    for entry in reader.entries(FIRST_LSN):
+    for entry in replica.reader.entries(LSN(replica.position + 1)):
         if entry.lsn > last:
             break
         for change in replica.apply(entry).changes:
@@ -117,4 +135,4 @@ def causes(
                         found[read] = entry
         if entry.lsn % PROGRESS_STEP == 0:
             on_progress(entry.lsn, last)
-    return [Read(read, found.get(read), BEFORE_FIRST if read in found else replica.whole_from) for read in reads]
+    return found

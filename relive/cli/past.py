@@ -69,5 +69,6 @@ def answer_tree(asked: Asked) -> dict[str, object]:
     """In the form in which HTTP answers."""
     lines = list(asked.lines)
     if asked.value is None:
-        return {"status": "error", "errorMessage": asked.problem, "logLines": lines}
+        data = {} if asked.data is None else {"errorData": json.parse(asked.data)}
+        return {"status": "error", "errorMessage": asked.problem, "logLines": lines} | data
     return {"status": "success", "value": json.parse(asked.value), "logLines": lines}

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from relive.engine.data_folder import DataFolder
 
 from ..typing.checkers import differences, marked, mypy, pyright
 from .script import run_script
@@ -17,6 +18,7 @@ from .server import Server
 
 FOLDER = Path(__file__).parent
 CODEGEN_S_MAX = 30
+PAST_S_MAX = 60
 MISUSES = """
 from __future__ import annotations
 
@@ -117,3 +119,51 @@ def test_it_works_against_a_server(generated: Path, typed_server: Server, monkey
     assert result["numbers"] == [1, None, 2**62]
     assert result["deep"] == ["deep", "x", True]
     assert result["equal"] is True
+
+
+def test_it_asks_about_the_past(generated: Path, typed_server: Server, tmp_path: Path) -> None:
+    script = """
+import sys
+from convex import ConvexClient
+from typed_client import Client, Past, PastError
+
+url, key = sys.argv[1:]
+client = Client(ConvexClient(url))
+team = client.board.add_team(name="red")
+client.board.add_team(name="blue")
+then = Client(Past(url, key, at=2))
+print(then.board.team(team=team).str, Client(Past(url, key, at=1, code="now")).board.team(team=team))
+for ask in (
+    lambda: then.board.add_team(name="green"),
+    lambda: then.board.list.subscribe(team=team),
+    lambda: then.board.describe(team=team, word="x"),
+    lambda: Client(Past(url, key, at=99)).board.team(team=team),
+    lambda: Client(Past(url, "wrong", at=2)).board.team(team=team),
+    lambda: Client(Past("http://127.0.0.1:1", key, at=2)).board.team(team=team),
+    lambda: then.board.team(team="none"),
+):
+    try:
+        print("answered", ask())
+    except PastError as error:
+        print(error)
+"""
+    key = DataFolder.read(tmp_path / "data").local_key
+    assert key is not None
+    command = [sys.executable, "-c", script, typed_server.url, key]
+    done = subprocess.run(command, cwd=generated, capture_output=True, text=True, check=False, timeout=PAST_S_MAX)
+
+    assert done.returncode == 0, done.stderr
+    first, *refused = done.stdout.splitlines()
+    assert first == "red None"
+    expected = [
+        "board:add_team: the past cannot be changed",
+        "the past does not change",
+        "board:describe: the past cannot be changed",
+        "there is no entry 99: the log holds 1 to 3",
+        "the admin key is wrong",
+        "refused",
+        "is not a document id",
+    ]
+    assert len(refused) == len(expected)
+    for said, problem in zip(refused, expected, strict=True):
+        assert problem in said
