@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import trio
+from relive.engine.history.past_query import causes
 from relive.log.checkpoint import CheckpointFile, checkpoint_names
 from relive.log.encoding import encode
-from relive.log.entry import Entry
+from relive.log.entry import LSN, Entry, IndexKey, IndexName, KeyRange
 from relive.log.log import Log, ignore_entry
+from relive.log.reader import LogReader
 from relive.log.recovery import recover
 from relive.log.segment import segment_names
 from relive.log.storage import FolderStorage
 
 from relive.cli import checkpoint
+from relive.cli.replaying import open_to_replay
 
 from .conftest import Relive, Serve
 
@@ -55,6 +59,38 @@ def flip(path: Path, offset: int) -> None:
     content = bytearray(path.read_bytes())
     content[offset] ^= 1
     path.write_bytes(content)
+
+
+def test_who_changed_what_is_looked_for_after_the_checkpoint_first(
+    data: Path, relive_process: Relive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(at: int) -> object:
+        return json.loads(relive_process("why", "notes:all", "--at", str(at), "--json").stdout)["reads"]
+
+    moments = (2, 7, 13)
+    before = [said(at) for at in moments]
+    assert relive_process("log", "checkpoint").returncode == 0
+    assert [said(at) for at in moments] == before
+
+    replayable = open_to_replay(data)
+    reader, secret = replayable.log.reader, replayable.folder.secret
+    covered = CheckpointFile.open(reader.storage, checkpoint_names(reader.storage)[-1]).checkpoint.lsn
+    begun: list[int] = []
+    entries = LogReader.entries
+
+    def noted(self: LogReader, first: LSN, **options: bool) -> Iterator[Entry]:
+        begun.append(first)
+        return entries(self, first, **options)
+
+    monkeypatch.setattr(LogReader, "entries", noted)
+    notes = KeyRange(IndexName("notes", "by_creation_time"), IndexKey(b""), None)
+    nothing = KeyRange(IndexName("nothing", "by_creation_time"), IndexKey(b""), None)
+    (found,) = causes(reader, secret, (notes,), replayable.log.last)
+    assert (found.changed_by and found.changed_by.lsn, begun) == (13, [covered + 1])
+    begun.clear()
+    found, none = causes(reader, secret, (notes, nothing), replayable.log.last)
+    assert (found.changed_by and found.changed_by.lsn, none.changed_by) == (13, None)
+    assert begun == [covered + 1, 1]
 
 
 def test_a_start_uses_a_checkpoint_and_does_without_a_damaged_one(
