@@ -3,7 +3,8 @@
 ReliveError
 ├── ApplicationError          raised by an app for its clients; carries data
 │   ├── InvalidCursor         a page was asked for with a cursor of another query
-│   └── DeploymentPaused      somebody has paused the deployment
+│   ├── DeploymentPaused      somebody has paused the deployment
+│   └── DeploymentSealed      a fork does nothing to the world outside
 ├── FunctionError             a call that cannot succeed as it is
 │   ├── FunctionNotFound      no such function, or it is internal
 │   ├── WrongKind             a query called as a mutation, and the like
@@ -79,6 +80,19 @@ class DeploymentPaused(ApplicationError):
 
     def __str__(self) -> str:
         return "this deployment is paused, so no function runs. Try again later"
+
+
+class DeploymentSealed(ApplicationError):
+    """No action runs in a sealed fork: what it does outside, the original has done.  ``relive fork --unseal``."""
+
+    def __init__(self) -> None:
+        super().__init__({"code": "DeploymentSealed", "message": str(self)})
+
+    def __str__(self) -> str:
+        return (
+            "this deployment is a sealed fork, so no action runs: it would do again what the original does. "
+            "`relive fork --unseal` makes a fork that runs them"
+        )
 
 
 class FunctionError(ReliveError):

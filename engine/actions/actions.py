@@ -11,6 +11,7 @@ Invariants
       after its last recorded step, see `durable`.
     * It begins when everything that it can see is durable: nothing is told to the outside world that
       could be taken back.
+    * In a sealed fork none runs, and none goes on.
     * It runs the code that was deployed when it was asked for; what it calls is the code of that moment.
 """
 
@@ -40,6 +41,7 @@ from ..errors import (
     ActionStopped,
     ActionTimedOut,
     DeploymentPaused,
+    DeploymentSealed,
     FunctionNotFound,
     LimitReached,
     ReturnsValidationError,
@@ -100,6 +102,8 @@ class Actions:
     calls: int = 0
     """Calls by actions that are under way."""
     stopping: bool = False
+    sealed: bool = False
+    """Whether none may run: see `DataFolder.sealed`."""
     changed: trio.Event = Factory(trio.Event)
     """Set when one has ended."""
 
@@ -142,6 +146,8 @@ class Actions:
         job = Job(call, request, id, self.executor.env.clock_ns(), chain, origin)
         try:
             job.endpoint = self.executor.find(call, "action")
+            if self.sealed:
+                raise DeploymentSealed()
             job.app = self.executor.app
             job.arguments = Arguments(call, job.endpoint)
             self.require_room(caller)
@@ -184,7 +190,9 @@ class Actions:
         return Failure(row.error or "", data).of_function(job.id, self.hidden(job), ())
 
     def resume(self) -> None:
-        """Go on with the durable actions that were under way when the server stopped."""
+        """Go on with the durable actions that were under way when the server stopped; in a sealed fork they rest."""
+        if self.sealed:
+            return
         for row in self.records.rows():
             if row.state in UNFINISHED and row.id not in self.durable:
                 logger.info("going on with durable action %s (%s)", row.function, row.id)

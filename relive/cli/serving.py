@@ -171,6 +171,7 @@ def open_database(folder: DataFolder, app: App | None) -> Database:
             on_checked=checked,
             on_bad_checkpoint=bad_checkpoint,
         )
+    database.actions.sealed = folder.sealed
     remember_reached(folder, database)
     calm_collector()
     if database.log.torn is not None:

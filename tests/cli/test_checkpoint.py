@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
+from relive.engine.data_folder import DataFolder
 from relive.engine.history.past_query import causes
 from relive.log.checkpoint import CheckpointFile, checkpoint_names
 from relive.log.encoding import encode
@@ -19,7 +20,7 @@ from relive.log.segment import segment_names
 from relive.log.storage import FolderStorage
 
 from relive.cli import checkpoint
-from relive.cli.replaying import open_to_replay
+from relive.cli.log_files import open_log
 
 from .conftest import Relive, Serve
 
@@ -72,8 +73,8 @@ def test_who_changed_what_is_looked_for_after_the_checkpoint_first(
     assert relive_process("log", "checkpoint").returncode == 0
     assert [said(at) for at in moments] == before
 
-    replayable = open_to_replay(data)
-    reader, secret = replayable.log.reader, replayable.folder.secret
+    log, secret = open_log(FolderStorage(data / "log")), DataFolder.read(data).secret
+    reader = log.reader
     covered = CheckpointFile.open(reader.storage, checkpoint_names(reader.storage)[-1]).checkpoint.lsn
     begun: list[int] = []
     entries = LogReader.entries
@@ -85,10 +86,10 @@ def test_who_changed_what_is_looked_for_after_the_checkpoint_first(
     monkeypatch.setattr(LogReader, "entries", noted)
     notes = KeyRange(IndexName("notes", "by_creation_time"), IndexKey(b""), None)
     nothing = KeyRange(IndexName("nothing", "by_creation_time"), IndexKey(b""), None)
-    (found,) = causes(reader, secret, (notes,), replayable.log.last)
+    (found,) = causes(reader, secret, (notes,), log.last)
     assert (found.changed_by and found.changed_by.lsn, begun) == (13, [covered + 1])
     begun.clear()
-    found, none = causes(reader, secret, (notes, nothing), replayable.log.last)
+    found, none = causes(reader, secret, (notes, nothing), log.last)
     assert (found.changed_by and found.changed_by.lsn, none.changed_by) == (13, None)
     assert begun == [covered + 1, 1]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,10 +21,12 @@ from relive.log.segment import segment_names
 from relive.log.storage import FolderStorage
 
 from ..log.samples import append, chain, open_log, recovered
-from .conftest import Relive, Serve, free_port
+from .conftest import Relive, Running, Serve, Start, free_port
 
 SEGMENT_BYTES = 600
 COUNT = 20
+ASKED = 3
+"""Entries once a durable action was begun and sleeps: a deploy, its row, and its step."""
 
 
 @pytest.fixture
@@ -164,3 +168,62 @@ def test_moments_that_never_were_are_refused(app: Path, serve: Serve, relive: Re
     assert relive("fork", "incident", "--data", "absent").returncode == 2
     assert relive("fork", ".relive").returncode == 2
     assert not (tmp_path / "incident").exists()
+
+
+def test_no_action_runs_in_a_sealed_fork_and_none_goes_on(
+    tmp_path: Path, app: Path, serve: Serve, relive: Relive, start: Start
+) -> None:
+    outside = tmp_path / "outside"
+    outside.touch()
+    (app / "posting.py").write_text(
+        f"""
+from pathlib import Path
+
+from relive import ActionCtx, action
+
+
+async def post(text: str) -> None:
+    with Path({str(outside)!r}).open("a") as file:
+        file.write(text)
+
+
+@action
+async def at_once(ctx: ActionCtx) -> None:
+    await post("at once ")
+
+
+@action(durable=True)
+async def later(ctx: ActionCtx) -> None:
+    await ctx.sleep(0.5)
+    await ctx.step(post, "later ")
+"""
+    )
+    running = serve(app)
+    asked = subprocess.Popen([sys.executable, "-m", "relive", "run", "posting:later"], cwd=tmp_path)
+    running.wait(lambda: int(json.loads(relive("log", "stats", "--json").stdout)["entries"]) >= ASKED)
+    forked = {
+        name: json.loads(relive("fork", name, "--at", str(ASKED), *options, "--json").stdout)["folder"]
+        for name, options in (("sealed", ()), ("open", ("--unseal",)))
+    }
+    assert asked.wait(timeout=30) == 0
+    assert running.end() == 0
+    assert outside.read_text() == "later "
+
+    def serve_fork(name: str) -> Running:
+        served = start("serve", "--data", forked[name], "--port", str(free_port()))
+        served.wait(lambda: bool(served.out))
+        return served
+
+    other = serve_fork("sealed")
+    refused = relive("run", "posting:at_once", "--data", forked["sealed"])
+    assert refused.returncode == 1
+    assert "sealed fork, so no action runs" in refused.stderr
+    assert "posting:later" in relive("actions", "list", "--data", forked["sealed"]).stdout
+    assert other.end() == 0
+    stats = relive("log", "stats", "--data", forked["sealed"], "--json").stdout
+    assert (json.loads(stats)["entries"], outside.read_text()) == (ASKED, "later ")
+
+    other = serve_fork("open")
+    assert relive("run", "posting:at_once", "--data", forked["open"]).returncode == 0
+    other.wait(lambda: outside.read_text().count("later") == 2)
+    assert outside.read_text().count("at once") == 1
