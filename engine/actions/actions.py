@@ -128,8 +128,10 @@ class Actions:
     def serve(self, call: Call, request: Request, endpoint: Endpoint, id: str) -> Job:
         """Start what answers an HTTP request: an action that no path leads to.
 
-        Raises ActionStopped, DeploymentPaused, TooManyActions: then nothing was started.
+        Raises ActionStopped, DeploymentPaused, DeploymentSealed, TooManyActions: then nothing was started.
         """
+        if self.sealed:
+            raise DeploymentSealed()
         self.require_room(None)
         if is_paused(self.executor.runtime.tables):
             raise DeploymentPaused()

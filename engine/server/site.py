@@ -28,7 +28,7 @@ from ...protocol.results import FunctionFailure
 from ..application.http_messages import Crossing, Request, Response
 from ..application.http_router import Route
 from ..database import Database
-from ..errors import ActionStopped, BodyTooLarge, DeploymentPaused, RequestGone, TooManyActions
+from ..errors import ActionStopped, BodyTooLarge, DeploymentPaused, DeploymentSealed, RequestGone, TooManyActions
 from ..execution.calls import Call
 from ..execution.calls import Request as CallRequest
 from ..transactions.action_context import ActionCtx
@@ -99,6 +99,10 @@ class Site:
         endpoint = route.endpoint(serve)
         try:
             job = actions.serve(call, CallRequest("http", None, 0, id), endpoint, id)
+        except DeploymentSealed as error:  # Not for a while, as the others.
+            ended = closing(Refused(ErrorClass.FORBIDDEN, type(error).__name__, str(error)))
+            await answer(exchange.send, ended.http_status, ended.http_body, "application/json")
+            return
         except (ActionStopped, DeploymentPaused, TooManyActions) as error:
             ended = closing(Refused(ErrorClass.OVERLOADED, type(error).__name__, str(error)))
             await answer(exchange.send, ended.http_status, ended.http_body, "application/json")

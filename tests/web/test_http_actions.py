@@ -326,3 +326,10 @@ async def test_a_request_with_headers_beyond_all_measure_is_refused_and_others_a
 
     assert answer.status_code in (400, 431)  # By whether all of it comes at once.
     assert (await site.get("/files/x")).text == "files"
+
+
+async def test_in_a_sealed_fork_requests_are_refused(site: httpx.AsyncClient, running: Running) -> None:
+    running.server.database.actions.sealed = True
+    answer = await site.get("/files/x")
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "DeploymentSealed")
