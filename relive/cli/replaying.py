@@ -79,6 +79,8 @@ def replay_options(command: Callable[..., int]) -> Callable[..., int]:
             if (sample, first, last, jobs) != (None, None, None, None):
                 raise click.UsageError("--sample, --from, --to and --jobs belong to --replay")
             return command(data=data, as_json=as_json)
+        if first is not None and last is not None and first > last:
+            raise click.UsageError(f"--from {first} comes after --to {last}")
         replayable = open_to_replay(data)  # First: this process may start over.
         code = command(data=data, as_json=as_json)
         if code:

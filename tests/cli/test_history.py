@@ -164,6 +164,9 @@ def test_entries_are_run_again_beside_the_server(relive_process: Relive) -> None
         "not run again: 1, because the system wrote it, by request from outside",
     ]
 
+    backwards = relive_process("log", "verify", "--replay", "--from", "3", "--to", "2")
+    assert (backwards.returncode, backwards.stdout) == (2, "")
+    assert "--from 3 comes after --to 2" in backwards.stderr
     ranged = relive_process("log", "verify", "--replay", "--from", "2", "--to", "3", "--sample", "1", "--json")
     verified, said = map(json.loads, ranged.stdout.splitlines())
     assert verified["ok"] is True
