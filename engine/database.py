@@ -41,6 +41,7 @@ from .execution.attempt import SEED_BYTES
 from .execution.executor import Executor
 from .execution.live_queries import LiveQueries
 from .limits import DEPLOY_ROOM_BYTES
+from .scheduling.crons import plan
 from .scheduling.driver import Schedules
 from .transactions.mutation_run import MutationRun
 from .transactions.overlay import Overlay
@@ -238,6 +239,7 @@ class Database:
         for name in app.tables:
             if self.catalog.number_of(name) is None:
                 writing.number_for_writing(name)
+        plan(writing, dict(app.crons))
         answer = self.runtime.commit(deployment_of(app, record, writing, Timestamp(self.env.clock_ns())))
         self.deployed = app.code
         return answer.lsn

@@ -139,6 +139,11 @@ SCHEDULED_KEPT_S = 7 * 86_400.0
 SCHEDULED_FORGOTTEN_MAX = 100
 """Rows that are kept no longer, that go in one transaction."""
 
+CRONS_MAX = 1_000
+"""Of one app."""
+CRON_NAME_CHARS_MAX = 256
+CRON_INTERVAL_S_MAX = 366 * 86_400.0
+
 # Environment variables.
 
 ENVIRONMENT_VARIABLES_MAX = 512

@@ -290,15 +290,18 @@ class TestApp:
         )
 
     def run_scheduled(self) -> int:
-        """Run the scheduled functions that are due now, and those that they make due; how many ran.
+        """Run the scheduled functions and crons that are due now, and those that they make due; how many ran.
 
         The clock moves with `advance`; nothing runs meanwhile.  ``app.advance(60); app.run_scheduled()``.
         How each has ended says its row: ``app.documents("_scheduled_functions")``.
         """
+        self._database.schedules.begin_crons()
         return self._run_jobs(self._due_now)
 
     def finish_all_scheduled(self) -> int:
-        """The same, and the clock moves to when the next one is due, until none is left; how many ran.
+        """Run scheduled functions, moving the clock to when the next one is due, until none is left; how many ran.
+
+        Crons do not begin meanwhile, for there is no end of them.
 
         Raises FunctionFailed if there is no end of it.
         """

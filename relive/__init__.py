@@ -10,6 +10,7 @@ __main__  the same as ``python -m relive``
 
 from __future__ import annotations
 
+from .engine.application.crons import Crons as Crons
 from .engine.application.functions import ActionFunction as ActionFunction
 from .engine.application.functions import MigrationFunction as MigrationFunction
 from .engine.application.functions import MutationFunction as MutationFunction
@@ -82,6 +83,7 @@ __all__ = [
     "ApplicationError",
     "BodyTooLarge",
     "COMMIT_TIMESTAMP",
+    "Crons",
     "CustomJwt",
     "DatabaseError",
     "Document",

@@ -211,14 +211,15 @@ def test_reminders_of_the_guide_come_when_they_are_due(tmp_path: Path) -> None:
     with TestApp(tmp_path / "shop") as app:
         job = app.mutation("reminders:placed", order="7")
         other = app.mutation("reminders:placed", order="8")
-        assert app.run_scheduled() == 2
+        assert app.run_scheduled() == 3  # One of them is a cron.
         app.advance(600)
-        assert app.run_scheduled() == 2
+        assert app.run_scheduled() == 4
         app.mutation("reminders:forget", job=other)
         app.finish_all_scheduled()
         assert [app.query("reminders:state_of", job=each) for each in (job, other)] == ["success", "canceled"]
         texts = [(each["order"], each["text"]) for each in app.documents("reminders")]
-    assert texts == [("7", "nobody answered"), ("8", "nobody answered"), ("7", "rate it")]
+    orders = [each for each in texts if each[0] != "any"]
+    assert orders == [("7", "nobody answered"), ("8", "nobody answered"), ("7", "rate it")]
 
 
 async def test_http_actions_of_the_guide_answer_requests(tmp_path: Path) -> None:

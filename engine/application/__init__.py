@@ -2,6 +2,7 @@
 
 functions  `query`, `mutation` and their internal forms
 endpoint   one function: binds arguments, checks results
+crons      `Crons`: functions that run again and again
 bundle     the source of an app, content-addressed, and the importer of it
 app        loads it: bundle, lint, import, seal, tables and endpoints
 spec       tables and functions as plain values, for the log and for generators

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 
 import trio
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
 from ...protocol import paths
 from ...protocol.errors import InvalidPath
@@ -32,6 +32,7 @@ from ..determinism import frozen as frozen_state
 from ..errors import AppInvalid
 from ..limits import FIELD_NAME_CHARS_MAX
 from .bundle import Bundle, BundleImporter, Modules, package_name, read_bundle
+from .crons import Cron, find_crons
 from .endpoint import Endpoint, endpoint_of
 from .functions import AnyFunction, Function, Moment
 from .http_router import HttpRouter, find_router
@@ -73,6 +74,8 @@ class App:
     """Its HTTP actions; None if it has none."""
     modules: Modules | None = None
     """What was imported; None for an app that was not loaded from source."""
+    crons: Mapping[str, Cron] = Factory(dict[str, Cron])
+    """By name."""
     by_function: dict[AnyFunction, Endpoint] = field(init=False)
     told: dict[Moment, Endpoint] = field(init=False)
     """By the moment of a client's session."""
@@ -150,7 +153,7 @@ def import_app(name: str, bundle: Bundle, findings: Iterable[lint.Finding]) -> A
         for module in modules.values():
             for complaint in frozen_state.seal(module):
                 raise AppInvalid(complaint, "handlers may change nothing but the database")
-        return App(
+        app = App(
             name,
             bundle,
             bundle.hash,
@@ -162,6 +165,8 @@ def import_app(name: str, bundle: Bundle, findings: Iterable[lint.Finding]) -> A
             find_router(modules),
             Modules(importer, modules_of(importer)),
         )
+        app.crons = find_crons(modules, app.endpoints, app.endpoint_of)
+        return app
 
 
 def lint_module(bundle: Bundle, name: str) -> list[lint.Finding]:

@@ -20,7 +20,20 @@ NAMES = {"int": "number", "float": "number", "int64": "bigint"}
 def deployment_record(app: App) -> Value:
     """Source, tables and functions of a deploy: enough to serve or replay it from the log alone."""
     source: list[Value] = [[name, text.decode()] for name, text in sorted(app.bundle.source.items())]
-    return {"app": app.name, "source": source, "tables": tables_spec(app), "functions": functions_spec(app)}
+    record: dict[str, Value] = {
+        "app": app.name,
+        "source": source,
+        "tables": tables_spec(app),
+        "functions": functions_spec(app),
+    }
+    return record | {"crons": crons_spec(app)} if app.crons else record
+
+
+def crons_spec(app: App) -> list[Value]:
+    return [
+        {"name": cron.name, "schedule": cron.schedule.text, "function": cron.path, "args": cron.args}
+        for _, cron in sorted(app.crons.items())
+    ]
 
 
 def functions_spec(app: App) -> list[Value]:

@@ -248,6 +248,27 @@ class ClientSession(Row, Document, table="_sessions"):
     by_session = index(session)
 
 
+class CronJob(Row, Document, table="_cron_jobs"):
+    """A function that runs again and again: one row for each that the deployed code declares."""
+
+    name: str = field()
+    schedule: str
+    """``every 60 s``, or ``cron 0 9 * * 1-5``, in UTC."""
+    function: str
+    """``folder/module:function``."""
+    args: list[Any]
+    """One object."""
+    next_run: float = field(name="nextRun")
+    """Milliseconds since the Unix epoch, like the other times."""
+    last_run: float | None = field(default=None, name="lastRun")
+    last_job: Id[ScheduledFunction] | None = field(default=None, name="lastJob")
+    """The run before: its row is kept for some days."""
+    skipped: int
+    """Runs that did not happen: the one before had not ended, the deployment was paused, or nothing was served."""
+
+    by_name = index(name)
+
+
 BESIDE_MUTATIONS: Final = frozenset({"_durable_actions", "_steps", "_sessions"})
 """Tables whose rows the system also writes in entries of mutations of the app, which know nothing of that."""
 PAUSES: Final = "_pauses"
@@ -264,6 +285,7 @@ CLASSES: Final[Mapping[int, type[Document]]] = {
     8: ScheduledFunction,
     9: RateLimitRow,
     10: ClientSession,
+    11: CronJob,
 }
 """By number.  A new table gets the next number; numbers are never used again."""
 NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
@@ -279,6 +301,7 @@ WRITTEN_BY: Final[Mapping[str, str]] = {
     "_pauses": "`relive pause` writes it, and `relive resume` removes it",
     "_durable_actions": "call an `@action(durable=True)`, and cancel it with `relive actions cancel ID`",
     "_scheduled_functions": "`ctx.scheduler` writes it: run_after(), run_at(), cancel()",
+    "_cron_jobs": "declare crons in the app: `crons = Crons()`",
     "_steps": "durable actions record theirs there",
     "_sessions": "it holds the clients that `@on_connect` was called for",
     "_rate_limits": "mutations write it that take of a `TokenBucket` or a `FixedWindow`",

@@ -6,6 +6,7 @@
 Invariants
     * Nothing begins that was scheduled by an entry which is not durable: it could be taken back.
     * Between one job and the next everybody else has a turn.
+    * Crons that are due begin as scheduled functions, and are then like any other.
     * While the deployment is paused, or where it may not act on the world outside, nothing begins.
 """
 
@@ -30,6 +31,7 @@ from ..execution.executor import Executor
 from ..execution.pause import is_paused
 from ..limits import SCHEDULED_ACTIONS_MAX, SCHEDULED_FORGOTTEN_MAX, SCHEDULED_MUTATIONS_MAX
 from ..transactions.scheduling import JOBS
+from .crons import CronRuns
 from .jobs import INTERRUPTED, Job, Jobs
 
 logger = logging.getLogger("relive")
@@ -51,6 +53,7 @@ class Schedules:
     executor: Executor
     actions: Actions
     jobs: Jobs = field(init=False)
+    crons: CronRuns = field(init=False)
     sealed: bool = False
     """Whether this deployment may begin nothing by itself."""
     queue: Queue = field(init=False)
@@ -63,11 +66,14 @@ class Schedules:
     """Scheduled actions, from before they begin until their end is noted."""
     woken: trio.Event = Factory(trio.Event)
     stopping: bool = False
+    was_paused: bool = False
+    """Since crons were last begun."""
     forgotten_ms: float = 0.0
     """When rows that need not be kept were last looked for."""
 
     def __attrs_post_init__(self) -> None:
         self.jobs = Jobs(self.executor)
+        self.crons = CronRuns(self.executor)
         self.wait_durable = self.executor.runtime.wait_durable
         self.queue = Queue.with_room(mutation=SCHEDULED_MUTATIONS_MAX, action=SCHEDULED_ACTIONS_MAX)
 
@@ -152,9 +158,10 @@ class Schedules:
 
     async def turn(self, nursery: trio.Nursery) -> bool:
         """Begin what may begin now; False if that is nothing.  Raises WritesRefused."""
-        if self.stopping or is_paused(self.executor.runtime.tables):
+        if self.stopping or self.is_paused():
             return False
         self.follow()
+        self.begin_crons()
         begun = self.queue.receive(Look(self.now_ms()))
         last: LSN | None = None
         try:
@@ -170,6 +177,17 @@ class Schedules:
         finally:
             self.over(begun)
         return self.forget() or bool(begun)
+
+    def is_paused(self) -> bool:
+        paused = is_paused(self.executor.runtime.tables)
+        self.was_paused = self.was_paused or paused
+        return paused
+
+    def begin_crons(self) -> int:
+        """What fell due during a pause is skipped; how many fell due.  Raises WritesRefused."""
+        begun = self.crons.begin(self.now_ms(), skip=self.was_paused)
+        self.was_paused = False
+        return begun
 
     def over(self, begun: tuple[Begin, ...]) -> None:
         for begin in begun:
@@ -189,6 +207,9 @@ class Schedules:
     async def wait(self) -> None:
         """Until something is due, or has changed."""
         due = self.queue.next_due()
+        cron = self.crons.next_due()
+        if cron is not None:
+            due = cron if due is None else min(due, cron)
         seconds = WAIT_S_MAX if due is None else min(max(due - self.now_ms(), 0.0) / 1000, WAIT_S_MAX)
         if is_paused(self.executor.runtime.tables):
             seconds = RETRY_S

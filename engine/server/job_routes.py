@@ -2,6 +2,7 @@
 
 GET  /api/relive/jobs               those that have not ended, by due time, and the newest of the others
 POST /api/relive/jobs/{id}/cancel
+GET  /api/relive/crons              all of them, by name
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ...protocol.close import ErrorClass, Refused
 from ...protocol.values import Value
 from ..data.documents import to_value
 from ..data.schema import UNSET
-from ..data.system_tables import ScheduledFunction
+from ..data.system_tables import CronJob, ScheduledFunction
 from ..database import Database
 from ..errors import ScheduleRefused
 from ..scheduling.jobs import ENDED
@@ -35,6 +36,7 @@ def routes(database: Database, access: Access) -> list[Route]:
     return [
         Route(PREFIX, jobs.list, methods=["GET"]),
         Route(f"{PREFIX}/{{id}}/cancel", jobs.cancel, methods=["POST"]),
+        Route("/api/relive/crons", jobs.crons, methods=["GET"]),
     ]
 
 
@@ -62,11 +64,17 @@ class JobRoutes:
             raise Refused(ErrorClass.BAD_REQUEST, "ScheduleRefused", str(error)) from None
         return await self.told(row_tree(written.value), written.lsn)
 
+    async def crons(self, request: Request) -> Response:
+        self.access.require_admin(request)
+        rows = sorted(self.database.schedules.crons.rows(), key=lambda row: row.name)
+        shown: list[Value] = [row_tree(row) for row in rows]
+        return await self.told({"crons": shown}, self.database.runtime.tail.head)
+
     async def told(self, tree: dict[str, Value], lsn: LSN) -> Response:
         await self.database.runtime.wait_durable(lsn)
         return answer(tree)
 
 
-def row_tree(row: ScheduledFunction) -> dict[str, Value]:
+def row_tree(row: ScheduledFunction | CronJob) -> dict[str, Value]:
     """The row as functions read it."""
     return cast("dict[str, Value]", to_value(row))

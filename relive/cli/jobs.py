@@ -12,6 +12,8 @@ from .output import print_json, say
 from .run import Target
 
 ROUTE = "/api/relive/jobs"
+CRON_ROUTE = "/api/relive/crons"
+CRON_COLUMNS = ("cron", "schedule", "function", "next run (UTC)", "last run (UTC)", "skipped")
 COLUMNS = ("id", "function", "due (UTC)", "state", "why")
 WHY_CHARS_SHOWN = 60
 
@@ -45,6 +47,25 @@ def cancel(target: Target, id: str, as_json: bool) -> None:
     """Cancel a scheduled function.  An action that runs goes on, but schedules nothing more."""
     cancelled = ask(target, "POST", f"{ROUTE}/{quote(id, safe='')}/cancel", {})
     print_json(cancelled) if as_json else say(f"{cancelled['name']} {id} is canceled")
+
+
+@jobs.command()
+@server_command
+def crons(target: Target, as_json: bool) -> None:
+    """Show the crons of the deployed code: when each ran, and when it runs next."""
+    found = ask(target, "GET", CRON_ROUTE)["crons"]
+    if as_json:
+        print_json(found)
+    elif found:
+        show(CRON_COLUMNS, [cron_row(each) for each in found])
+    else:
+        say("the deployed code declares none: `crons = Crons()`, then `crons.every(name, seconds, function)`")
+
+
+def cron_row(each: Tree) -> tuple[str, ...]:
+    last = moment(each["lastRun"]) if each.get("lastRun") is not None else "never"
+    upcoming = moment(each["nextRun"])
+    return (each["name"], each["schedule"], each["function"], upcoming, last, f"{each['skipped']:,.0f}")
 
 
 def row(each: Tree) -> tuple[str, ...]:

@@ -128,3 +128,22 @@ def test_jobs_are_shown_and_cancelled(work: Path, serve: Serve, relive: Relive, 
     again = relive("jobs", "cancel", "nothing")
     assert again.returncode == 1
     assert "there is no scheduled function nothing" in again.stderr
+
+
+def test_crons_are_shown(work: Path, serve: Serve, relive: Relive, port: int) -> None:
+    (work / "again.py").write_text(
+        "from relive import *\nfrom .work import effect\ncrons = Crons()\n"
+        'crons.every("tick", 3600, effect, {"number": 1, "kind": "cron", "due": 0.0})\n'
+        'crons.daily("report", effect, {"number": 2, "kind": "cron", "due": 0.0}, hour_utc=8, minute_utc=0)\n'
+    )
+    running = serve(work)
+    running.wait(lambda: len(json.loads(relive("run", "work:effects").stdout)) == 1)
+    shown = relive("jobs", "crons").stdout
+    found = json.loads(relive("jobs", "crons", "--json").stdout)
+    assert [(cron["name"], cron["schedule"]) for cron in found] == [
+        ("report", "cron 0 8 * * *"),
+        ("tick", "every 3600 s"),
+    ]
+    assert "never" in shown
+    assert found[1]["lastRun"] > 0
+    assert "cron tick" in relive("log", "show").stdout

@@ -50,6 +50,7 @@ def test_the_numbers_of_system_tables_are_fixed_for_ever() -> None:
         "_scheduled_functions": 8,
         "_rate_limits": 9,
         "_sessions": 10,
+        "_cron_jobs": 11,
     }
     assert all(number < 10_001 for number in CLASSES)
 

@@ -1,0 +1,313 @@
+"""Crons: declared, planned by deploys, run one at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from relive.engine.application.app import App, load_bundle
+from relive.engine.application.bundle import bundle_of
+from relive.engine.application.crons import Clock, Every, checked_clock, schedule_of
+from relive.engine.errors import AppInvalid
+from relive.engine.execution.pause import pause, resume
+from relive.log.entry import FIRST_LSN
+
+from relive.testing import TestApp
+
+from ..server.harness import eventually, serve
+
+FUNCTIONS = """
+import trio
+from relive import *
+from datetime import timedelta
+
+class Note(Document, table="notes"):
+    text: str
+
+@query
+async def notes(ctx: QueryCtx) -> list[str]:
+    return [note.text for note in await ctx.db.query(Note).collect()]
+
+@internal_mutation
+async def put(ctx: MutationCtx, text: str) -> None:
+    await ctx.db.insert(Note(text=text))
+
+@internal_mutation
+async def put_more(ctx: MutationCtx, text: str) -> None:
+    await ctx.db.insert(Note(text=text + " more"))
+
+@internal_mutation
+async def fail(ctx: MutationCtx) -> None:
+    raise ApplicationError("no")
+
+@internal_mutation
+async def who(ctx: MutationCtx) -> None:
+    await ctx.db.insert(Note(text=repr(await ctx.auth.get_user_identity())))
+
+@internal_action
+async def slow(ctx: ActionCtx) -> None:
+    await ctx.run_mutation(put, "begun")
+    await trio.sleep_forever()
+
+crons = Crons()
+"""
+START = datetime(2024, 1, 1, 12, 30, tzinfo=UTC)
+
+
+def source(*crons: str) -> dict[str, str]:
+    return {"main": FUNCTIONS + "\n".join(f"crons.{each}" for each in crons)}
+
+
+def loaded(*crons: str) -> App:
+    return load_bundle("crons", bundle_of("crons", {"main": source(*crons)["main"].encode()}))
+
+
+@pytest.fixture
+def app() -> Iterator[TestApp]:
+    with TestApp(source('every("tick", 60, put, {"text": "tick"})'), start=START) as app:
+        yield app
+
+
+def row(app: TestApp, name: str = "tick") -> dict[str, Any]:
+    (found,) = [row for row in app.documents("_cron_jobs") if row["name"] == name]
+    return found
+
+
+def moment(ms: float) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC).replace(microsecond=0)
+
+
+def ticks(app: TestApp) -> int:
+    found: list[str] = app.query("main:notes")
+    return found.count("tick")
+
+
+def test_the_first_run_of_an_interval_is_at_the_deploy_and_the_next_ones_follow_in_step(app: TestApp) -> None:
+    app.run_scheduled()
+    assert ticks(app) == 1
+    first = row(app)["nextRun"]
+    app.advance(30)
+    app.run_scheduled()
+    assert ticks(app) == 1
+    app.advance(45)
+    app.run_scheduled()
+    assert ticks(app) == 2
+    assert row(app)["nextRun"] == first + 60_000
+
+
+def test_interval_crons_skip_runs_that_are_past_due_and_say_so(app: TestApp) -> None:
+    app.run_scheduled()
+    app.advance(10 * 60 + 5)
+    app.run_scheduled()
+    assert ticks(app) == 2
+    assert row(app)["skipped"] == 9
+    lines = [line for each in app._database.executor.executions.after(0) for line in each.log_lines]
+    assert lines == ["[WARN] 'cron tick: 9 runs were skipped, for nothing ran at the time'"]
+
+
+def test_clock_crons_jump_to_the_next_occurrence() -> None:
+    with TestApp(source('daily("d", put, {"text": "d"}, hour_utc=8, minute_utc=0)'), start=START) as app:
+        assert moment(row(app, "d")["nextRun"]) == datetime(2024, 1, 2, 8, tzinfo=UTC)
+        app.run_scheduled()
+        app.advance(timedelta(days=5))
+        app.run_scheduled()
+        assert app.query("main:notes") == ["d"]
+        assert moment(row(app, "d")["nextRun"]) == datetime(2024, 1, 7, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("declared", "first"),
+    [
+        ('hourly("c", put, {"text": ""}, minute_utc=15)', datetime(2024, 1, 1, 13, 15)),
+        ('daily("c", put, {"text": ""}, hour_utc=13, minute_utc=5)', datetime(2024, 1, 1, 13, 5)),
+        ('weekly("c", put, {"text": ""}, day="wednesday", hour_utc=1, minute_utc=0)', datetime(2024, 1, 3, 1)),
+        ('weekly("c", put, {"text": ""}, day="sunday", hour_utc=1, minute_utc=0)', datetime(2024, 1, 7, 1)),
+        ('monthly("c", put, {"text": ""}, day=31, hour_utc=0, minute_utc=0)', datetime(2024, 1, 31)),
+        ('cron("c", "30 9 * * 1-5", put, {"text": ""})', datetime(2024, 1, 2, 9, 30)),
+        ('cron("c", "0 0 29 2 *", "main:put", {"text": ""})', datetime(2024, 2, 29)),
+        ('every("c", timedelta(hours=1), "main:put", {"text": ""})', datetime(2024, 1, 1, 12, 30)),
+    ],
+)
+def test_each_kind_of_schedule_says_when_it_runs(declared: str, first: datetime) -> None:
+    with TestApp(source(declared), start=START) as app:
+        assert moment(row(app, "c")["nextRun"]) == first.replace(tzinfo=UTC)
+
+
+def test_a_minute_that_is_left_open_depends_on_the_name_alone() -> None:
+    with TestApp(source('hourly("a", put, {"text": ""})', 'hourly("b", put, {"text": ""})')) as app:
+        first = [row["schedule"] for row in app.documents("_cron_jobs")]
+    with TestApp(source('hourly("b", put, {"text": ""})', 'hourly("a", put, {"text": ""})')) as app:
+        second = [row["schedule"] for row in app.documents("_cron_jobs")]
+    assert first == second[::-1]
+    assert first[0] != first[1]
+
+
+def test_a_redeploy_keeps_the_phase_if_only_the_function_or_the_arguments_have_changed(app: TestApp) -> None:
+    app.run_scheduled()
+    app.advance(20)
+    before = row(app)
+    app.deploy(source('every("tick", 60, put_more, {"text": "other"})'))
+    after = row(app)
+    assert (after["_id"], after["nextRun"]) == (before["_id"], before["nextRun"])
+    assert (after["function"], after["args"]) == ("main:put_more", [{"text": "other"}])
+    app.advance(41)
+    app.run_scheduled()
+    assert app.query("main:notes") == ["tick", "other more"]
+
+
+def test_a_redeploy_plans_the_next_run_anew_if_the_schedule_has_changed(app: TestApp) -> None:
+    app.run_scheduled()
+    app.advance(20)
+    app.deploy(source('every("tick", 30, put, {"text": "tick"})'))
+    assert moment(row(app)["nextRun"]) == moment(app.now.timestamp() * 1000)
+    app.run_scheduled()
+    assert ticks(app) == 2
+
+
+def test_a_cron_that_a_deploy_removes_stops_and_one_that_is_new_begins_in_the_entry_of_the_deploy(
+    app: TestApp,
+) -> None:
+    app.run_scheduled()
+    app.deploy(source('every("other", 60, put, {"text": "other"})'))
+    assert [row["name"] for row in app.documents("_cron_jobs")] == ["other"]
+    app.advance(100)
+    app.run_scheduled()
+    assert app.query("main:notes") == ["tick", "other"]
+    deploys = [entry for entry in app._database.log.reader.entries(FIRST_LSN) if entry.kind.name == "DEPLOY"]
+    assert sum(write.table == "_cron_jobs" for write in deploys[-1].writes) == 2
+
+
+def test_the_same_app_deployed_again_changes_no_cron(app: TestApp) -> None:
+    app.run_scheduled()
+    app.advance(20)
+    before = row(app)
+    app.restart()
+    app.deploy({**source('every("tick", 60, put, {"text": "tick"})'), "more": "x = 1\n"})
+    assert row(app) == before
+
+
+def test_a_run_that_fails_does_not_keep_the_next_one_from_beginning() -> None:
+    with TestApp(source('every("bad", 60, fail)')) as app:
+        app.run_scheduled()
+        app.advance(61)
+        app.run_scheduled()
+        assert [row["state"]["kind"] for row in app.documents("_scheduled_functions")] == ["failed", "failed"]
+        assert row(app, "bad")["skipped"] == 0
+
+
+def test_nobody_has_signed_in_where_a_cron_runs() -> None:
+    with TestApp(source('every("who", 60, who)')) as app:
+        app.sign_in(subject="ada")
+        app.run_scheduled()
+        assert app.query("main:notes") == ["None"]
+
+
+def test_the_entry_that_begins_a_run_names_the_cron_and_is_the_parent_of_the_run(app: TestApp) -> None:
+    app.run_scheduled()
+    entries = list(app._database.log.reader.entries(FIRST_LSN))
+    (begun,) = [entry for entry in entries if entry.cause.kind == "cron"]
+    (ran,) = [entry for entry in entries if entry.cause.kind == "schedule"]
+    assert (begun.cause.id, begun.function) == ("tick", "main:put")
+    assert ran.cause.parent == begun.lsn
+    assert row(app)["lastJob"] == ran.cause.id
+
+
+def test_crons_go_on_after_a_restart_in_step(app: TestApp) -> None:
+    app.run_scheduled()
+    app.advance(30)
+    app.restart()
+    app.run_scheduled()
+    assert ticks(app) == 1
+    app.advance(31)
+    app.run_scheduled()
+    assert ticks(app) == 2
+
+
+async def test_one_run_at_a_time_and_the_skipped_ones_are_counted() -> None:
+    async with serve(loaded('every("slow", 1, slow)')) as running:
+        running.database.actions.limits = type(running.database.actions.limits)(stop_s=0.05, cancel_s=0.05)
+        crons = running.database.schedules.crons
+        await eventually(lambda: crons.rows()[0].skipped > 0)
+        jobs = [job.row.state.kind for job in running.database.schedules.jobs.all()]
+        assert jobs == ["inProgress"]
+
+
+async def test_a_pause_skips_crons() -> None:
+    async with serve(loaded('every("tick", 1, put, {"text": "tick"})')) as running:
+        database = running.database
+        await eventually(lambda: len(list(database.schedules.jobs.all())) == 1)
+        database.executor.write("pause", "test", pause)
+        database.runtime.rewind()
+        await eventually(lambda: database.schedules.crons.rows()[0].next_run < database.executor.env.clock_ns() / 1e6)
+        assert len(list(database.schedules.jobs.all())) == 1
+        database.executor.write("resume", "test", resume)
+        database.runtime.rewind()
+        await eventually(lambda: database.schedules.crons.rows()[0].skipped >= 1)
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        ('cron("c", "61 * * * *", put, {"text": ""})', "cannot be read: Bad minute"),
+        ('cron("c", "* * * *", put, {"text": ""})', "has 4 fields"),
+        ('cron("c", "* * * * * *", put, {"text": ""})', "has 6 fields"),
+        ('cron("c", "whenever", put, {"text": ""})', "has 1 fields"),
+        ('cron("c", "0 0 30 2 *", put, {"text": ""})', "cron expression"),
+        ('cron("c", None, put, {"text": ""})', "is text"),
+        ('every("c", 0.5, put, {"text": ""})', "from 1 s"),
+        ('every("c", float("nan"), put, {"text": ""})', "seconds or a timedelta"),
+        ('every("c", "1h", put, {"text": ""})', "seconds or a timedelta"),
+        ('daily("c", put, {"text": ""}, hour_utc=24)', "from 0 to 23"),
+        ('hourly("c", put, {"text": ""}, minute_utc=60)', "from 0 to 59"),
+        ('weekly("c", put, {"text": ""}, day="someday", hour_utc=1)', "sunday, monday"),
+        ('monthly("c", put, {"text": ""}, day=32, hour_utc=1)', "from 1 to 31"),
+        ('every("", 60, put, {"text": ""})', "cannot name a cron"),
+        ('every("c", 60, put)', "ArgumentValidationError"),
+        ('every("c", 60, notes)', "no mutation or action"),
+        ('every("c", 60, "main:nothing")', "no mutation or action"),
+        ('every("c", 60, put, {"text": object()})', "no object of values"),
+        ('every("c", 60, put, {"text": ""}); crons.every("c", 60, put, {"text": ""})', "named 'c' already"),
+        ('every("c", 60, put, {"text": ""}); more = Crons(); more.every("c", 60, fail)', "another cron of that name"),
+    ],
+)
+def test_what_cannot_be_read_refuses_the_deploy_with_the_reason(app: TestApp, declared: str, problem: str) -> None:
+    with pytest.raises(AppInvalid, match=problem):
+        app.deploy(source(declared))
+    assert [row["name"] for row in app.documents("_cron_jobs")] == ["tick"]
+
+
+@given(st.floats(1, 1e7), st.floats(0, 2e12), st.floats(0, 1e10))
+def test_the_next_run_of_an_interval_comes_later_and_in_step(seconds: float, due: float, late: float) -> None:
+    every, now = Every(seconds), due + late
+    upcoming, missed = every.after(due, now)
+    assert upcoming > now
+    assert missed >= 0
+    steps = (upcoming - due) / (seconds * 1000)
+    assert steps == pytest.approx(missed + 1, rel=1e-6)
+
+
+@given(st.integers(0, 59), st.integers(0, 23), st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1)))
+def test_the_next_run_of_a_clock_comes_within_a_day_at_its_time(minute: int, hour: int, moment: datetime) -> None:
+    now = moment.replace(tzinfo=dt.UTC).timestamp() * 1000
+    upcoming, _ = Clock(f"{minute} {hour} * * *").after(0.0, now)
+    assert now < upcoming <= now + 86_400_000
+    found = datetime.fromtimestamp(upcoming / 1000, UTC)
+    assert (found.hour, found.minute, found.second) == (hour, minute, 0)
+
+
+@given(st.one_of(st.floats(1, 1e7).map(lambda s: Every(float(f"{s:.12g}"))), st.just(checked_clock("*/5  1 * * MON"))))
+def test_the_text_of_a_schedule_says_the_same_as_the_schedule(schedule: Every | Clock) -> None:
+    assert schedule_of(schedule.text) == schedule
+
+
+def test_an_app_may_declare_crons_in_several_modules() -> None:
+    text = (
+        'from relive import *\nfrom .main import crons, put\nmore = Crons()\nmore.every("b", 60, put, {"text": "b"})\n'
+    )
+    with TestApp({**source('every("a", 60, put, {"text": "a"})'), "other": text}) as app:
+        assert [row["name"] for row in app.documents("_cron_jobs")] == ["a", "b"]
