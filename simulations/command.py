@@ -23,7 +23,7 @@ from .attempts import Worker
 from .campaign import Campaign, search
 from .checkers.verdict import Verdict
 from .determinism import Difference, check_determinism, is_chosen
-from .errors import PlanInvalid, SimulationError, SimulatorFailed
+from .errors import FileRefused, PlanInvalid, SimulationError, SimulatorFailed
 from .kept import FOLDER, Kept, kept, load, save
 from .minimise import minimise
 from .plan import FAULTS, from_bytes
@@ -88,6 +88,9 @@ class Command:
         unknown = sorted(set(self.settings.faults) - set(self.subject.faults))
         if unknown:
             raise PlanInvalid(f"there is no fault {unknown[0]!r}; there are {', '.join(self.subject.faults)}")
+        if self.settings.html is not None and not self.settings.html.parent.is_dir():
+            # Not only after all the work.
+            raise FileRefused(str(self.settings.html), "there is no such folder")
         code = self.replayed(self.settings.replay) if self.settings.replay is not None else self.searched()
         if self.settings.as_json:
             click.echo(json.dumps({"result": RESULTS[code], **self.told}, ensure_ascii=False))
@@ -250,11 +253,11 @@ def violation_of(verdict: Verdict, kind: str) -> Any:
 
 
 def write(file: Path, text: str) -> None:
-    """Raises PlanInvalid."""
+    """Raises FileRefused."""
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise PlanInvalid(f"{file} cannot be written: {error.strerror}") from error
+        raise FileRefused(str(file), error.strerror or str(error)) from error
 
 
 def execute(make: Callable[[], Subject], settings: Settings) -> int:

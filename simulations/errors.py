@@ -4,6 +4,7 @@ ReliveError
 └── SimulationError
     ├── TrioUnsupported   this version of trio cannot be driven
     ├── PlanInvalid       a plan file that cannot be run
+    ├── FileRefused       a file, of a plan or a page, that cannot be written
     ├── SimulatorFailed   the world or a checker has a bug
     ├── AppNotSimulated   an app that cannot be simulated, because it does not load
     ├── SimulationFileInvalid  what an author says of an app cannot be used
@@ -45,6 +46,17 @@ class PlanInvalid(SimulationError):
 
     def __str__(self) -> str:
         return f"this is no plan that can be run: {self.problem}"
+
+
+@define(auto_exc=True)
+class FileRefused(SimulationError):
+    """Name another place."""
+
+    file: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.file} cannot be written: {self.problem}"
 
 
 @define(auto_exc=True)

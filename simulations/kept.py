@@ -18,7 +18,7 @@ from attrs import frozen
 from ..protocol import cbor
 from ..protocol.errors import InvalidValue
 from .checkers.violation import Violation
-from .errors import PlanInvalid
+from .errors import FileRefused, PlanInvalid
 from .plan import Plan, from_bytes, require, to_bytes
 from .subject import Subject
 
@@ -40,7 +40,7 @@ class Kept:
 
 
 def save(plan: Plan, violation: Violation, subject: Subject, folder: Path) -> Path:
-    """Write a plan under a name that says the checker and the seed.  Raises PlanInvalid if it cannot be written."""
+    """Write a plan under a name that says the checker and the seed.  Raises FileRefused."""
     file = folder / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', violation.checker)}-{plan.seed}{SUFFIX}"
     envelope: Any = {
         "format": FORMAT,
@@ -56,7 +56,7 @@ def save(plan: Plan, violation: Violation, subject: Subject, folder: Path) -> Pa
         unfinished.write_bytes(cbor.encode(envelope))
         unfinished.replace(file)
     except OSError as error:
-        raise PlanInvalid(f"{file} cannot be written: {error}") from error
+        raise FileRefused(str(file), error.strerror or str(error)) from error
     return file
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import click
@@ -103,6 +105,8 @@ def simulate(
     Exit codes: 0 nothing was found, 1 something was, 2 a `sometimes` was never true, 3 the simulation cannot be done
     """
     ensure(HASH_SEED)
+    # Hypothesis remembers things in a folder; not in whichever the command was given in.
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(gettempdir()) / "relive-hypothesis"))
     logging.disable()  # What the server says of crashes that are meant to be.
     settings = Settings(shrink_s=shrink, determinism=check_determinism, **options)
     maker = of_app(app, file, clients)

@@ -192,3 +192,10 @@ def test_processes_find_what_one_finds(tmp_path: Path) -> None:
     assert told[0]["seeds"] == told[1]["seeds"] == 20
     assert told[0]["determinism"] == told[1]["determinism"]
     assert told[0]["determinism"]["seeds"] > 0
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    result = simulate(tmp_path, "--seeds", 100_000, "--html", tmp_path / "absent" / "page.html")
+
+    assert result.exit_code == BROKEN
+    assert "page.html cannot be written: there is no such folder" in result.output
