@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -18,6 +18,21 @@ BY_CREATION_TIME = "by_creation_time"
 
 def no_text_keys(document: object) -> tuple[tuple[IndexKey, ...], ...]:
     return ()
+
+
+@frozen(eq=False)
+class VectorDefinition:
+    """What the engine knows of an index of vectors; those it holds are found in `vectors`."""
+
+    dimensions: int
+    filters: int
+    """How many filter fields there are."""
+    vector_of: Callable[[Any], Sequence[float] | None]
+    """None of a document that is not in the index."""
+    filters_of: Callable[[Any], tuple[IndexKey, ...]]
+    """The keys of what the filter fields hold."""
+    keys: Callable[[Any], tuple[IndexKey, ...]]
+    """They change if, and only if, the vector or a filter field does; only read sets know them."""
 
 
 @frozen
@@ -38,6 +53,8 @@ class TableDefinition:
     """Indexes in which a document stands under any number of keys, one for each of its words or more."""
     text_keys: Callable[[Any], tuple[tuple[IndexKey, ...], ...]] = field(default=no_text_keys, eq=False)
     """Keys of a document in each of ``text_indexes``, each key once."""
+    vectors: Mapping[str, VectorDefinition] = field(factory=dict, eq=False)
+    """By name of an index of vectors."""
 
     def __attrs_post_init__(self) -> None:
         assert [name.index for name in self.indexes[:2]] == [BY_ID, BY_CREATION_TIME]
@@ -53,8 +70,9 @@ class TableDefinition:
         new_keys = self.keys(new.document) if new is not None else repeat(None)
         keys = tuple(map(KeyChange, self.indexes, old_keys, new_keys))
         assert len(keys) == len(self.indexes), (self.name, len(keys))
-        if self.text_indexes:
-            return Change(self.name, id, old, new, (*keys, *self.text_changes(old, new)), len(keys))
+        if self.text_indexes or self.vectors:
+            moves = (*keys, *self.text_changes(old, new), *self.vector_changes(old, new))
+            return Change(self.name, id, old, new, moves, len(keys))
         return Change(self.name, id, old, new, keys)
 
     def text_changes(self, old: Version | None, new: Version | None) -> Iterator[KeyChange]:
@@ -64,6 +82,12 @@ class TableDefinition:
         new_keys = self.text_keys(new.document) if new is not None else nowhere
         for name, were, are in zip(self.text_indexes, old_keys, new_keys, strict=True):
             yield from moved(name, were, are)
+
+    def vector_changes(self, old: Version | None, new: Version | None) -> Iterator[KeyChange]:
+        for name, vectors in self.vectors.items():
+            were = vectors.keys(old.document) if old is not None else ()
+            are = vectors.keys(new.document) if new is not None else ()
+            yield from moved(IndexName(self.name, name), were, are)
 
 
 def moved(name: IndexName, were: Iterable[IndexKey], are: Iterable[IndexKey]) -> Iterator[KeyChange]:

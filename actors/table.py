@@ -2,19 +2,24 @@
 
 Invariants
     * Every version stands in every index under exactly one key; in ``by_id`` that is its id.  In a text
-      index it stands under the keys of its words.
+      index it stands under the keys of its words; an index of vectors holds no keys, but `vectors`.
     * Changes are applied in the order of their entries and undone in the opposite order.
 """
 
 from __future__ import annotations
 
-from attrs import define
+from typing import TYPE_CHECKING
+
+from attrs import Factory, define
 from sortedcontainers import SortedDict
 
 from ..log.entry import BEFORE_FIRST, LSN, IndexKey
 from .definition import BY_ID, TableDefinition
 from .index import Index
 from .version import Change, Version
+
+if TYPE_CHECKING:
+    from .vectors import Vectors
 
 
 @define(eq=False)
@@ -23,6 +28,8 @@ class Table:
     versions: dict[str, Version]
     indexes: dict[str, Index]
     """By name; ``by_id`` only from the first time that somebody asks for its order (`index`)."""
+    compared: dict[str, Vectors] = Factory(dict)
+    """Indexes of vectors, by name, from the first time that somebody searches in them (`vectors`)."""
 
     @classmethod
     def empty(cls, definition: TableDefinition) -> Table:
@@ -41,6 +48,16 @@ class Table:
             index = self.indexes[BY_ID] = Index(self.definition.indexes[0], entries)
         return self.indexes[name] if index is None else index
 
+    def vectors(self, name: str) -> Vectors:
+        """The index of vectors of that name, to be caught up.  Raises KeyError if the table has none."""
+        found = self.compared.get(name)
+        if found is None:
+            # Loading numpy takes a while, and most apps have no vectors.
+            from .vectors import Vectors
+
+            found = self.compared[name] = Vectors.of(self.definition.vectors[name], self.versions)
+        return found
+
     def change(self, id: str, new: Version | None) -> Change:
         """What it means for this table that ``id`` becomes ``new``."""
         return self.definition.change(id, self.versions.get(id), new)
@@ -57,6 +74,7 @@ class Table:
 
         Its text is for `order_texts`.
         """
+        assert not self.compared, self.definition.name
         version.lsn = lsn
         self.versions[version.id] = version
         for name, key in zip(self.definition.indexes, self.definition.keys(version.document), strict=True):
@@ -86,8 +104,11 @@ class Table:
             del self.versions[id]
         else:
             self.versions[id] = version
+        for vectors in self.compared.values():
+            vectors.move(id, version)
         for name, old, new in keys:
-            if name == BY_ID and BY_ID not in self.indexes:
+            if name not in self.indexes:
+                assert name == BY_ID or name in self.definition.vectors, name
                 continue
             if old is not None and old != new:
                 self.indexes[name].remove(old)
@@ -103,6 +124,8 @@ class Table:
             assert len(index.entries) == len(self.versions), (name, len(index.entries))
             assert all(self.versions[v.id] is v for v in index.entries.values()), name
         self.check_texts()
+        for vectors in self.compared.values():
+            vectors.check(self.versions)
         if BY_ID in self.indexes:
             assert all(key == version.id.encode() for key, version in self.indexes[BY_ID].entries.items())
 

@@ -74,6 +74,14 @@ def unread(decode: Callable[[bytes], Version]) -> Callable[[str, bytes, LSN], Ve
     return make
 
 
+def looked_into(version: Version) -> object:
+    """Its document, which is not kept if nobody has read it yet: who goes through all of them needs no room."""
+    body = version.body
+    if body is None or not isinstance(version, Unread):
+        return version.document
+    return type(version).decode(body).document
+
+
 class KeyChange(NamedTuple):
     """What a change does to one index; a key is None where there is no document."""
 

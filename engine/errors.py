@@ -23,7 +23,8 @@ ReliveError
 │   ├── NotUnique             `unique()` found two
 │   ├── TableUnknown / IndexUnknown
 │   ├── IndexStaged           the index is being filled, and not to be read yet
-│   └── LimitReached          a transaction read or wrote more than it may
+│   ├── LimitReached          a transaction read or wrote more than it may
+│   └── VectorInvalid         what is searched for cannot be compared with the vectors of the index
 ├── EnvironmentVariableMissing  a function asked for one that is not set
 ├── EnvironmentVariableInvalid  a name, a value or all of them together that cannot be set
 ├── DurableActionUnknown      no durable action of that id, or it has ended
@@ -339,6 +340,17 @@ class LimitReached(DatabaseError):
 
     def __str__(self) -> str:
         return f"too many {self.what}: {self.used:,} in one transaction, {self.allowed:,} allowed. {self.remedy}"
+
+
+@define(auto_exc=True)
+class VectorInvalid(DatabaseError):
+    """What is searched for cannot be compared with the vectors of the index.  Give one like those."""
+
+    index: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"vector to search for in {self.index}: {self.problem}"
 
 
 @define(auto_exc=True)

@@ -46,6 +46,17 @@ SEARCH_RESULTS_MAX = 1_024
 SEARCH_KEYS_MAX = 100_000
 """Places in the index that one search looks at: one for each document and word of it that is wanted."""
 
+# Searches of vectors.
+
+VECTOR_RESULTS = 10
+"""Documents that a search gives if it is not told how many."""
+VECTOR_RESULTS_MAX = 256
+VECTOR_FILTER_TERMS_MAX = 64
+"""Fields and what they hold, in the filter of one search."""
+VECTOR_NUMBERS_COMPARED_MAX = 1 << 25
+"""That one search in a query or mutation goes through: 21,845 vectors of 1,536 dimensions, say.  All clients
+wait meanwhile; in an action they do not, and it has no such limit."""
+
 # Pages.
 
 PAGE_ROWS_MAX = 8_192
@@ -71,6 +82,11 @@ TEXT_KEYS_MAX = 16_384
 They are made within one turn of the event loop: about 0.15 s."""
 WORD_CHARS_MAX = 32
 """Of a word of a text; longer ones are held, and looked for, by their beginning."""
+VECTOR_INDEXES_PER_TABLE_MAX = 4
+VECTOR_DIMENSIONS_MIN = 2
+VECTOR_DIMENSIONS_MAX = 4_096
+VECTOR_FILTERS_MAX = 16
+"""Filter fields of one vector index."""
 FIELD_NAME_CHARS_MAX = 64
 """Of a field of a document; names of fields inside its records may be longer."""
 MODULES_MAX = 4_096

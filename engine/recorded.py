@@ -151,6 +151,11 @@ def documents_of(replica: Replica, entry: Entry) -> dict[str, list[Any]]:
 
 
 def ids_in(table: Table, index: str, start: bytes, stop: bytes | None) -> Iterator[str]:
+    if index in table.definition.vectors:
+        # Nothing is found by its range: all that have a vector were compared, or could have been.
+        vector_of = table.definition.vectors[index].vector_of
+        yield from [id for id, version in table.versions.items() if vector_of(version.document) is not None]
+        return
     if index not in table.indexes and index != "by_id":
         return
     entries = table.index(index).entries

@@ -41,6 +41,7 @@ from .engine.data.schema import field as field
 from .engine.data.schema import index as index
 from .engine.data.schema import nested as nested
 from .engine.data.schema import text_index as text_index
+from .engine.data.schema import vector_index as vector_index
 from .engine.data.system_tables import ScheduledFunction as ScheduledFunction
 from .engine.data.text_indexes import ANY as ANY
 from .engine.data.text_indexes import AnyValue as AnyValue
@@ -71,6 +72,7 @@ from .engine.transactions.rate_limits import TokenBucket as TokenBucket
 from .engine.transactions.revisions import Revision as Revision
 from .engine.transactions.search import SearchQuery as SearchQuery
 from .engine.transactions.usage import TransactionLimits as TransactionLimits
+from .engine.transactions.vector_search import Nearest as Nearest
 from .engine.version import ENGINE_VERSION as __version__
 from .protocol.errors import ReliveError as ReliveError
 
@@ -100,6 +102,7 @@ __all__ = [
     "MigrationFunction",
     "MutationCtx",
     "MutationFunction",
+    "Nearest",
     "NotUnique",
     "OidcProvider",
     "Page",
@@ -114,8 +117,8 @@ __all__ = [
     "Response",
     "Revision",
     "ScheduledFunction",
-    "TokenBucket",
     "SearchQuery",
+    "TokenBucket",
     "TransactionLimits",
     "UNSET",
     "Unset",
@@ -138,4 +141,5 @@ __all__ = [
     "on_disconnect",
     "query",
     "text_index",
+    "vector_index",
 ]

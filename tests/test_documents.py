@@ -174,6 +174,19 @@ def test_articles_of_the_guide_are_searched(shop: Bench) -> None:
     assert "too many words" in text_of(shop.query("articles:search", words="w " * 17))
 
 
+def test_pictures_of_the_guide_are_found_by_their_vectors(shop: Bench) -> None:
+    for section, title, vector in [
+        ("a", "east", [1, 0, 0]),
+        ("a", "north", [0, 2, 0]),
+        ("b", "north-east", [1, 1, 0]),
+        ("b", "nowhere", None),
+    ]:
+        value_of(shop.mutate("pictures:add", section=section, title=title, embedding=vector))
+    assert value_of(shop.query("pictures:like", vector=[1, 0.1, 0])) == ["east", "north-east", "north"]
+    assert value_of(shop.query("pictures:like", vector=[1, 0.1, 0], section="b")) == ["north-east"]
+    assert "3 (at $.embedding)" in text_of(shop.mutate("pictures:add", section="a", title="x", embedding=[1, 0]))
+
+
 class Carrier(BaseHTTPRequestHandler):
     """The outside world of the guide's actions."""
 

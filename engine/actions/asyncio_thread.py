@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
@@ -25,10 +25,13 @@ import trio
 from attrs import Factory, define, field
 
 from ..authentication.identity import Identity
+from ..data.vector_fields import VectorFilter
+from ..data.vector_indexes import VectorIndexOf
 from ..determinism.recording import RECORDER, Recorder
 from ..transactions.action_context import ActionRun
 from ..transactions.meta import About
 from ..transactions.scheduling import Due, JobId
+from ..transactions.vector_search import Nearest
 
 T = TypeVar("T")
 
@@ -198,6 +201,14 @@ class CrossingRun:
 
     async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
         return await self.thread.cross(operation)
+
+    async def vector_search(
+        self, index: VectorIndexOf[Any], vector: Sequence[float], limit: int, filter: VectorFilter | None
+    ) -> list[Nearest[Any]]:
+        found: list[Nearest[Any]] = await self.thread.cross(
+            partial(self.inner.vector_search, index, vector, limit, filter)
+        )
+        return found
 
     def here(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A step of the handler's own runs on the thread that it was written for."""

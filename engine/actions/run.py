@@ -8,13 +8,15 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from math import inf
 from typing import Any, Protocol, TypeVar
 
+import trio
 from attrs import define, field
 
+from ...actors.table import Table
 from ...log.entry import LSN
 from ...protocol import json
 from ...protocol.errors import InvalidValue
@@ -25,6 +27,8 @@ from ..application.endpoint import Endpoint
 from ..authentication.identity import Identity
 from ..data.documents import convert
 from ..data.system_tables import EnvironmentVariable
+from ..data.vector_fields import Asked, TableVectorIndex, VectorFilter
+from ..data.vector_indexes import VectorIndexOf
 from ..determinism.recording import unrecorded
 from ..errors import (
     ApplicationError,
@@ -33,6 +37,7 @@ from ..errors import (
     FunctionNotFound,
     LimitReached,
     ReturnsValidationError,
+    TableUnknown,
     WrongKind,
 )
 from ..execution.beside import Beside
@@ -43,8 +48,10 @@ from ..execution.lookup import named
 from ..execution.nested_calls import arguments_of, checked_arguments
 from ..execution.system_writes import SystemCtx, SystemHandler
 from ..limits import CALL_DEPTH_MAX
+from ..transactions.database_access import table_of
 from ..transactions.meta import About, DeploymentMetadata, FunctionMetadata
 from ..transactions.scheduling import Due, JobId, cancel, schedule
+from ..transactions.vector_search import Nearest, known_index, nearest_of_table
 from ..version import ENGINE_VERSION
 from .job import ActionOutcome, Job
 
@@ -220,6 +227,27 @@ class LocalRun:
 
         with unrecorded(), self.host.called():
             await self.write(end, {"cancel": str(id)})
+
+    async def vector_search(
+        self, index: VectorIndexOf[Any], vector: Sequence[float], limit: int, filter: VectorFilter | None
+    ) -> list[Nearest[Any]]:
+        executor = self.host.executor
+        name = table_of(index.table or object)
+
+        def find() -> tuple[Table, TableVectorIndex]:
+            # The index of that name in the code that is deployed by now.
+            codec = executor.codecs.get(name)
+            if codec is None:
+                raise TableUnknown(name)
+            return executor.runtime.tables.table(name), known_index(codec, index)
+
+        def ask(known: TableVectorIndex) -> Asked:
+            return known.asked(vector, limit, filter)
+
+        with unrecorded(), self.host.called():
+            found = await nearest_of_table(find, ask, trio.lowlevel.checkpoint)
+            await self.host.wait_durable(executor.runtime.tables.position)
+            return found
 
     async def write(self, handler: SystemHandler[T], args: Value) -> T:
         """A transaction of the system that this action asks for; what it gave, once that is durable."""

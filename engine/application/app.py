@@ -24,9 +24,10 @@ from ...protocol import paths
 from ...protocol.errors import InvalidPath
 from ..authentication.providers import ATTRIBUTE, MODULE, Provider, checked_providers
 from ..data.hints import union_of
-from ..data.index_fields import class_name, table_indexes
+from ..data.index_fields import class_name
 from ..data.schema import Document
 from ..data.shapes import Shape, check_supported, table_shape
+from ..data.vector_fields import table_vector_indexes
 from ..determinism import driver, lint
 from ..determinism import frozen as frozen_state
 from ..errors import AppInvalid
@@ -54,7 +55,7 @@ class TableClass:
         """Raises AppInvalid for fields that cannot be served, and for indexes of fields that are not there."""
         shape = table_shape(document, document.__name__)
         check_supported(union_of(document), class_name(document))
-        table_indexes(document, shape)
+        table_vector_indexes(document, shape)  # It looks at all the others, too.
         return cls(document.__table__, document, shape)
 
 

@@ -11,6 +11,7 @@ from ...protocol.values import Value
 from ..data.index_fields import table_indexes
 from ..data.shapes import ArrayOf, Field, IdOf, LiteralOf, ObjectOf, RecordOf, Scalar, Shape, UnionOf
 from ..data.text_fields import table_text_indexes
+from ..data.vector_fields import table_vector_indexes
 from .app import App
 from .endpoint import Endpoint
 
@@ -75,6 +76,17 @@ def tables_spec(app: App) -> list[Value]:
         ]
         if searched:
             spec["searchIndexes"] = searched
+        compared: list[Value] = [
+            {
+                "name": name,
+                "vectorField": ".".join(index.vector.stored),
+                "dimensions": float(index.made.dimensions),
+                "filterFields": [".".join(filtered.stored) for filtered in index.filters],
+            }
+            for name, index in table_vector_indexes(table.cls, table.shape).items()
+        ]
+        if compared:
+            spec["vectorIndexes"] = compared
         if table.cls.__history_days__ is not None:
             spec["historyDays"] = float(table.cls.__history_days__)
         tables.append(spec)

@@ -8,6 +8,7 @@ from ..application.app import TableClass
 from ..data.index_fields import table_indexes
 from ..data.shapes import ObjectOf, RecordOf, Shape, UnionOf
 from ..data.text_fields import table_text_indexes
+from ..data.vector_fields import table_vector_indexes
 from .types import Side, TypeWriter, fields_of, quoted
 
 IMPORTS = """\
@@ -47,7 +48,8 @@ def entry(table: TableClass, writer: TypeWriter) -> Iterator[str]:
     yield "    };"
     searched = [*search_indexes(table)]
     yield from ["    searchIndexes: {", *searched, "    };"] if searched else ["    searchIndexes: {};"]
-    yield "    vectorIndexes: {};"
+    compared = [*vector_indexes(table)]
+    yield from ["    vectorIndexes: {", *compared, "    };"] if compared else ["    vectorIndexes: {};"]
     yield "  };"
 
 
@@ -62,6 +64,13 @@ def search_indexes(table: TableClass) -> Iterator[str]:
         filters = " | ".join([quoted(".".join(filtered.stored)) for filtered in index.filters]) or "never"
         text = quoted(".".join(index.text.stored))
         yield f"      {quoted(name)}: {{ searchField: {text}; filterFields: {filters} }};"
+
+
+def vector_indexes(table: TableClass) -> Iterator[str]:
+    for name, index in table_vector_indexes(table.cls, table.shape).items():
+        filters = " | ".join([quoted(".".join(filtered.stored)) for filtered in index.filters]) or "never"
+        vector = quoted(".".join(index.vector.stored))
+        yield f"      {quoted(name)}: {{ vectorField: {vector}; dimensions: number; filterFields: {filters} }};"
 
 
 def field_paths(shape: Shape, prefix: str) -> Iterator[str]:

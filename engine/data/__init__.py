@@ -6,6 +6,8 @@ aggregates     `aggregate`: an index that also counts and adds up
 text_indexes   `text_index`: which text is searched
 words          the words of a text, and those that a search wants
 text_fields    the keys of a document in a text index, and the ranges of a search
+vector_indexes  `vector_index`: which vectors are compared
+vector_fields  what a vector has to be, and what a search for near ones asks and has read
 index_fields   where the fields of an index are in a document, and the keys they make
 hints          type hints as msgspec has to see them
 shapes         what a type hint looks like to a client

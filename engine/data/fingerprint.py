@@ -17,16 +17,21 @@ from ..version import ENGINE_VERSION
 from .index_fields import TableIndex
 from .shapes import ObjectOf, Shape, objects_in
 from .text_fields import TableTextIndex
+from .vector_fields import TableVectorIndex
 
 FINGERPRINT_BYTES = 16
 EMPTY_FACTORIES = (list, dict, set, tuple)
 """Factories of defaults that make the same each time."""
 NO_TEXTS: Mapping[str, TableTextIndex] = MappingProxyType({})
+NO_VECTORS: Mapping[str, TableVectorIndex] = MappingProxyType({})
 PYTHON = sys.version_info[:2]
 
 
 def fingerprint(
-    shape: Shape | None, indexes: Mapping[str, TableIndex], text_indexes: Mapping[str, TableTextIndex] = NO_TEXTS
+    shape: Shape | None,
+    indexes: Mapping[str, TableIndex],
+    text_indexes: Mapping[str, TableTextIndex] = NO_TEXTS,
+    vector_indexes: Mapping[str, TableVectorIndex] = NO_VECTORS,
 ) -> bytes:
     """Of a table with these documents and indexes; empty if there can be none."""
     classes: list[str] = []
@@ -41,7 +46,8 @@ def fingerprint(
         (name, ".".join(index.text.stored), [".".join(field.stored) for field in index.filters], index.made.staged)
         for name, index in text_indexes.items()
     ]
-    text = repr((ENGINE_VERSION, PYTHON, msgspec.__version__, shape, classes, ordered, words))
+    vectors = [(name, ".".join(index.vector.stored), index.made.dimensions) for name, index in vector_indexes.items()]
+    text = repr((ENGINE_VERSION, PYTHON, msgspec.__version__, shape, classes, ordered, words, vectors))
     # An object without a text of its own shows where it is in memory, and that says nothing.
     return b"" if " at 0x" in text else blake2b(text.encode(), digest_size=FINGERPRINT_BYTES).digest()
 

@@ -36,6 +36,7 @@ from typing_extensions import dataclass_transform
 from ...protocol.values import Int64
 from .indexes import SYSTEM_FIELDS, FieldDeclaration, Index1, SystemIndex, index, name_indexes, nested
 from .text_indexes import TextIndex, name_text_indexes, text_index
+from .vector_indexes import VectorIndex, name_vector_indexes, vector_index
 
 D_co = TypeVar("D_co", covariant=True)
 
@@ -120,6 +121,7 @@ class DocumentMeta(msgspec.StructMeta):
             options |= {"tag": tag, "tag_field": tag_field or (root.__tag_field__ if root is not None else TAG_FIELD)}
         indexes = {key: value for key, value in namespace.items() if isinstance(value, Index1)}
         text_indexes = {key: value for key, value in namespace.items() if isinstance(value, TextIndex)}
+        vector_indexes = {key: value for key, value in namespace.items() if isinstance(value, VectorIndex)}
         names, former = declare_fields(namespace)
         cls: Any = super().__new__(mcls, name, bases, namespace, **options)
         cls.__table__ = root.__table__ if root is not None else table or table_name(name)
@@ -131,7 +133,9 @@ class DocumentMeta(msgspec.StructMeta):
         cls.__indexes__ = {**getattr(cls, "__indexes__", {}), **indexes}
         cls.__text_indexes__ = {**getattr(cls, "__text_indexes__", {}), **text_indexes}
         name_indexes(cls, indexes, names)
+        cls.__vector_indexes__ = {**getattr(cls, "__vector_indexes__", {}), **vector_indexes}
         name_text_indexes(cls, text_indexes, names)
+        name_vector_indexes(cls, vector_indexes, names)
         if root is not None:
             root.__variants__[tag] = cls
         return cls
@@ -230,6 +234,7 @@ if TYPE_CHECKING:
         __table__: ClassVar[str]
         __indexes__: ClassVar[dict[str, Index1[Any]]]
         __text_indexes__: ClassVar[dict[str, TextIndex]]
+        __vector_indexes__: ClassVar[dict[str, VectorIndex]]
         __variants__: ClassVar[dict[str, type[Document]]]
         """By tag; empty if all documents of the table are of this class."""
         __root__: ClassVar[type[Document]]
@@ -282,4 +287,16 @@ else:
         """A nested object, or the shape of an argument or result that is not a table."""
 
 
-__all__ = ["UNSET", "Document", "Id", "Int64", "Record", "Unset", "field", "index", "nested", "text_index"]
+__all__ = [
+    "UNSET",
+    "Document",
+    "Id",
+    "Int64",
+    "Record",
+    "Unset",
+    "field",
+    "index",
+    "nested",
+    "text_index",
+    "vector_index",
+]

@@ -30,6 +30,7 @@ from .renames import Rename, renaming
 from .schema import Document
 from .shapes import ObjectOf, Scalar, Shape, variants_of, walk
 from .text_fields import TableTextIndex, table_text_indexes
+from .vector_fields import TableVectorIndex, table_vector_indexes
 
 
 @frozen(eq=False)
@@ -72,6 +73,7 @@ class TableCodec:
     indexes: dict[str, TableIndex] = field(init=False)
     """By name, without those that every table has."""
     text_indexes: dict[str, TableTextIndex] = field(init=False)
+    vector_indexes: dict[str, TableVectorIndex] = field(init=False)
     hint: Any = field(init=False)
     """The class of its documents, or a union of them."""
     containers: bool = field(init=False)
@@ -88,6 +90,9 @@ class TableCodec:
         self.text_indexes = (
             table_text_indexes(self.cls, self.shape) if self.cls is not None and self.shape is not None else {}
         )
+        self.vector_indexes = (
+            table_vector_indexes(self.cls, self.shape) if self.cls is not None and self.shape is not None else {}
+        )
         names = (BY_ID, BY_CREATION_TIME, *self.indexes)
         prefixes = [index.prefix() for index in self.indexes.values()]
         self.definition = TableDefinition(
@@ -95,10 +100,11 @@ class TableCodec:
             tuple(IndexName(self.name, name) for name in names),
             self.decode,
             keys_of_struct(prefixes) if typed else keys_of_mapping,
-            fingerprint(self.shape, self.indexes, self.text_indexes),
+            fingerprint(self.shape, self.indexes, self.text_indexes, self.vector_indexes),
             {name: index.summed.number_of for name, index in self.indexes.items() if index.summed is not None},
             tuple(IndexName(self.name, name) for name in self.text_indexes),
             keys_of_texts([*self.text_indexes.values()]),
+            {name: index.definition for name, index in self.vector_indexes.items()},
         )
         self.hint = union_of(self.cls) if self.cls is not None else None
         documents = variants_of(self.shape) if self.shape is not None else ()
@@ -127,6 +133,8 @@ class TableCodec:
             if self.check_ids is not None:
                 self.check_ids(named)
             version = Version(str(fields["_id"]), self.typed(named), bytes_)
+            for vectors in self.vector_indexes.values():
+                vectors.check(version.document)
             if self.int64:
                 declare_int64(fields, plain(version.document))
             stored = self.stored_of(version.document)

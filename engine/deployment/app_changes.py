@@ -87,6 +87,8 @@ def indexes_of(app: App) -> dict[str, str]:
             found[f"{spec['name']}.{index['name']}"] = index_look(index)
         for index in spec.get("searchIndexes", ()):
             found[f"{spec['name']}.{index['name']}"] = text_index_look(index)
+        for index in spec.get("vectorIndexes", ()):
+            found[f"{spec['name']}.{index['name']}"] = vector_index_look(index)
     return found
 
 
@@ -99,6 +101,11 @@ def index_look(index: Mapping[str, Any]) -> str:
 def text_index_look(index: Mapping[str, Any]) -> str:
     filters = f" with ({', '.join(map(str, index['filterFields']))})" if index["filterFields"] else ""
     return f"words of {index['searchField']}{filters}{' staged' if index['staged'] else ''}"
+
+
+def vector_index_look(index: Mapping[str, Any]) -> str:
+    filters = f" with ({', '.join(map(str, index['filterFields']))})" if index["filterFields"] else ""
+    return f"{index['dimensions']:.0f} dimensions of {index['vectorField']}{filters}"
 
 
 def functions_of(app: App) -> dict[str, str]:

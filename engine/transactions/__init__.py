@@ -13,6 +13,7 @@ commit_timestamp  `COMMIT_TIMESTAMP`: a field in the order of the log
 range_query       ``ctx.db.query(T)``: a range of an index, an order, ways to read it
 aggregation       ``ctx.db.aggregate(T.total)``: counts, sums, ranks of a range
 search            ``.search()``: documents that have some words, the most relevant first
+vector_search     ``ctx.vector_search()``: documents whose vectors are nearest
 pagination        ``.paginate()``: pages that fit together while documents come and go
 revisions         the versions of one document, from the log
 database_access   ``ctx.db``: get, query, insert, patch, replace, delete

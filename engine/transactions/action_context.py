@@ -11,20 +11,25 @@ own, as `auth` is.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from ..authentication.identity import Identity
-from ..limits import STEP_BACKOFF_S, STEP_RETRIES
+from ..data.schema import Document
+from ..data.vector_fields import VectorFilter
+from ..data.vector_indexes import VectorIndexOf
+from ..limits import STEP_BACKOFF_S, STEP_RETRIES, VECTOR_RESULTS
 from .auth import Auth, Viewer
 from .context import MutationOf, QueryOf
 from .environment import Environment, FixedEnvironment
 from .meta import About, ActionMeta
 from .scheduling import Due, JobId, Scheduler
+from .vector_search import Nearest
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+D = TypeVar("D", bound=Document)
 
 
 class ActionOf(Protocol[P, R_co]):
@@ -77,6 +82,10 @@ class ActionRun(Protocol):
     async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
         """Do something of the server's, where the server runs."""
         ...
+
+    async def vector_search(
+        self, index: VectorIndexOf[Any], vector: Sequence[float], limit: int, filter: VectorFilter | None
+    ) -> list[Nearest[Any]]: ...
 
 
 class ActionScheduler(Scheduler):
@@ -193,6 +202,23 @@ class ActionCtx:
         """Wait.  In a durable action that is a step: it goes on when the time has come, whatever happened
         meanwhile, and nobody waits for its place."""
         await self._run.sleep(seconds)
+
+    async def vector_search(
+        self,
+        index: VectorIndexOf[D],
+        vector: Sequence[float],
+        /,
+        *,
+        limit: int = VECTOR_RESULTS,
+        filter: VectorFilter | None = None,
+    ) -> list[Nearest[D]]:
+        """Ids and scores of the documents whose vectors are nearest to ``vector`` by the cosine of the angle.
+
+        As in a query, as of now, and with no limit to how many are compared: others have their turn meanwhile.
+        A document may have gone by the time that it is read.  Raises VectorInvalid, IndexUnknown, TypeError,
+        ValueError.
+        """
+        return await self._run.vector_search(index, vector, limit, filter)
 
     @property
     def scheduler(self) -> ActionScheduler:

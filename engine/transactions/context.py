@@ -7,21 +7,27 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
 
+from ..data.schema import Document
+from ..data.vector_fields import VectorFilter
+from ..data.vector_indexes import VectorIndexOf
+from ..limits import VECTOR_RESULTS
 from .auth import Auth
-from .database_access import DatabaseReader, DatabaseWriter
+from .database_access import DatabaseReader, DatabaseWriter, codec_of
 from .environment import Environment
 from .meta import Meta, MutationMeta
 from .mutation_run import MutationRun
 from .query_run import QueryRun
 from .scheduling import MutationScheduler
 from .usage import TransactionLimits
+from .vector_search import Nearest, nearest, same_index
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
+D = TypeVar("D", bound=Document)
 
 
 class QueryOf(Protocol[P, R_co]):
@@ -123,6 +129,27 @@ class QueryCtx(QueryCalls):
     def meta(self) -> Meta:
         """About this function, its transaction and its deployment."""
         return Meta(self._run.about, self._run.transaction.usage)
+
+    async def vector_search(
+        self,
+        index: VectorIndexOf[D],
+        vector: Sequence[float],
+        /,
+        *,
+        limit: int = VECTOR_RESULTS,
+        filter: VectorFilter | None = None,
+    ) -> list[Nearest[D]]:
+        """Ids and scores of the documents whose vectors are nearest to ``vector`` by the cosine of the angle.
+
+        1 to 256 of them, the nearest first, and of equal ones the smaller id; exactly those, also if few fit the
+        filter.  ``filter``: ``{"section": "news"}``, or a list of such, of which one has to fit.
+
+        Raises VectorInvalid for a vector of another length or that is not finite or all 0, IndexUnknown,
+        LimitReached for more numbers than may be compared in one go (an action may), TypeError, ValueError.
+        """
+        codec = codec_of(self._run, index.table)
+        known = same_index(codec, index)
+        return nearest(self._run.transaction, codec, known, known.asked(vector, limit, filter))
 
     def with_limits(self, limits: TransactionLimits, /) -> QueryCalls:
         """Calls that may read no more than this: ``ctx.with_limits(limits).run_query(...)``."""

@@ -171,10 +171,7 @@ class DatabaseReader:
 
     def _codec_of(self, cls: type[Document]) -> TableCodec:
         """Raises TableUnknown for a class that is not a table of the deployed app."""
-        codec = self._run.codec(table_of(cls))
-        if codec.cls is not cls.__root__:
-            raise TableUnknown(f"{cls.__module__}.{cls.__name__}")
-        return codec
+        return codec_of(self._run, cls)
 
     def _find(self, id: str) -> tuple[str, Version] | None:
         table = self._table_of(id)
@@ -345,6 +342,14 @@ class DatabaseWriter(DatabaseReader):
         if name.startswith("_") and not self._writes_system_tables:
             raise DocumentInvalid(name, refusal(name))
         return self._run.codec(name), self._run.number_for_writing(name)
+
+
+def codec_of(run: QueryRun, cls: Any) -> TableCodec:
+    """Raises TableUnknown for a class that is not a table of the deployed app."""
+    codec = run.codec(table_of(cls))
+    if codec.cls is not cls.__root__:
+        raise TableUnknown(f"{cls.__module__}.{cls.__name__}")
+    return codec
 
 
 def stamps_of(codec: TableCodec, document: object, given: object) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from relive import (
     Id,
     Int64,
     MutationCtx,
+    Nearest,
     Page,
     PaginationOptions,
     Query,
@@ -68,6 +69,19 @@ async def searches(ctx: QueryCtx, channel: Id[Channel], words: str) -> list[Mess
     print(user, await ctx.db.query(User).search(User.by_email_words, words, "Oslo").count())
     listed = [message async for message in found[0]]
     return listed + [message for one in found for message in [*await one.collect(), *await one.take(3)]]
+
+
+@query
+async def faces(ctx: QueryCtx, face: list[float], city: str) -> list[User]:
+    found: list[Nearest[User]] = await ctx.vector_search(User.by_face, face, limit=3, filter={"name": "ada"})
+    some = [*found, *await ctx.vector_search(User.by_face, (1, 2.0, 3), filter=[{"address.city": city}, {"name": "x"}])]
+    print(sum(score for _, score in some))
+    return [user for each in some if (user := await ctx.db.get(each.id)) is not None]
+
+
+@internal_action
+async def nearest_face(ctx: ActionCtx, face: list[float]) -> Id[User] | None:
+    return next((id for id, _ in await ctx.vector_search(User.by_face, face, limit=1)), None)
 
 
 @query

@@ -68,6 +68,12 @@ async def reads(ctx: QueryCtx, channel: Id[Channel], user: Id[User], options: Pa
 @query
 async def ranges(ctx: QueryCtx, channel: Id[Channel], user: Id[User]) -> None:
     messages = ctx.db.query(Message)
+    await ctx.vector_search(User.by_name, [1.0])  # E: an index of another kind
+    await ctx.vector_search(User.by_face, "x")  # E: numbers
+    await ctx.vector_search(User.by_face, [1.0], limit="3")  # E: a number
+    await ctx.vector_search(User.by_face, [1.0], filter="name")  # E: fields and what they hold
+    face: Id[Message] = (await ctx.vector_search(User.by_face, [1.0]))[0].id  # E: an id of another table
+    print(face)
     messages.search(Message.by_words, "x", user)  # E: an id of another table
     messages.search(Message.by_words, "x", channel, "3")  # E: likes are numbers
     messages.search(Message.by_words, "x", channel, 3, 4)  # E: two filter fields

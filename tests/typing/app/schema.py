@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, Literal, TypeVar
 
-from relive import UNSET, Document, Id, Int64, Record, Unset, field, index, nested, text_index
+from relive import UNSET, Document, Id, Int64, Record, Unset, field, index, nested, text_index, vector_index
 
 T = TypeVar("T")
 
@@ -25,6 +25,8 @@ class User(Document):
     by_email = index(email, staged=True)
     by_words = text_index(name)
     by_email_words = text_index(email, filters=(address.city,))
+    face: list[float] | None = field(default=None)
+    by_face = vector_index(face, dimensions=3, filters=(address.city, name))
 
 
 class Channel(Document):
