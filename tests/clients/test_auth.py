@@ -13,11 +13,14 @@ from typing import Any
 
 import pytest
 from attrs import frozen
+from joserfc.jwk import RSAKey
 
 from .script import run_script
 from .server import Server, free_port
 
 FOLDER = Path(__file__).parent
+KEYS = ("first", "second", "only")
+"""Ids of the keys that the provider signs with."""
 
 
 @frozen
@@ -29,7 +32,10 @@ class Signing:
     node: str
 
     def run(self, name: str, steps: Mapping[str, Callable[[], None]] | None = None) -> Any:
-        environment = {"RELIVE_ISSUER_PORT": str(self.issuer_port)}
+        keys = [
+            RSAKey.generate_key(2048, {"kid": kid, "alg": "RS256", "use": "sig"}).as_dict(private=True) for kid in KEYS
+        ]
+        environment = {"RELIVE_ISSUER_PORT": str(self.issuer_port), "RELIVE_SIGNING_KEYS": json.dumps(keys)}
         return run_script([self.node, f"{name}.mjs"], self.server, steps, FOLDER / "node", environment)
 
     def log(self, *words: str) -> str:

@@ -1,5 +1,5 @@
 // A real OpenID Connect provider, and somebody who signs in there as a browser would.
-import { createHash, generateKeyPairSync, randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
 
 import { Provider } from "oidc-provider";
@@ -11,11 +11,14 @@ export const issuer = `http://127.0.0.1:${port}`;
 export const audience = "relive-tests";
 const back = "https://app.example/back";
 
-/** A new signing key with that id. */
-export function signingKey(kid, alg = "RS256") {
-  const kinds = { RS256: ["rsa", { modulusLength: 2048 }], ES256: ["ec", { namedCurve: "P-256" }], EdDSA: ["ed25519"] };
-  const { privateKey } = generateKeyPairSync(...kinds[alg]);
-  return { ...privateKey.export({ format: "jwk" }), kid, alg, use: "sig" };
+// Made by the test: Node 20 may stand still for ever while it makes a key.
+const signingKeys = JSON.parse(process.env.RELIVE_SIGNING_KEYS);
+
+/** The signing key with that id. */
+export function signingKey(kid) {
+  const key = signingKeys.find((each) => each.kid === kid);
+  if (key === undefined) throw new Error(`the test has made no key ${kid}`);
+  return key;
 }
 
 /** Serve as the provider.  `rotate(keys)` makes it another with other keys, `close()` ends it. */
