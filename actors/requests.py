@@ -7,7 +7,9 @@ thousand of each session are enough.
 A request that wrote nothing is no entry.  Its answer is kept in memory: run again, it might come out
 otherwise, and even write.  After a restart it runs again.
 
-Invariant: an answer that is kept was given as of entries that have not been taken back.
+Invariants
+    * An answer that is kept was given as of entries that have not been taken back.
+    * Kept answers are `ANSWERS_MAX` and `ANSWERS_BYTES_MAX` at most; the oldest go first.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ class Requests:
 
     def keep_answer(self, session: bytes, request: int, answer: object, size: int) -> None:
         """Keep the answer, of ``size`` bytes, of a request that wrote nothing."""
+        assert (session, request) not in self.answers, "it was answered before, and not run again"
         self.answers[session, request] = answer, size
         self.answers_bytes += size
         while len(self.answers) > ANSWERS_MAX or self.answers_bytes > ANSWERS_BYTES_MAX:
@@ -83,6 +86,11 @@ class Requests:
         known = self.sessions.get(entry.session) if entry.session is not None else None
         if known is not None and entry.request is not None:
             known.committed.pop(entry.request, None)
+
+    def check(self) -> None:
+        assert self.answers_bytes == sum(size for _, size in self.answers.values())
+        assert len(self.answers) <= ANSWERS_MAX
+        assert self.answers_bytes <= ANSWERS_BYTES_MAX
 
     def forget(self, now: Timestamp) -> None:
         while self.sessions:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from relive.actors.requests import REQUESTS_PER_SESSION_MAX, SESSION_AGE_NS_MAX, Requests
+from relive.actors.requests import (
+    ANSWERS_BYTES_MAX,
+    ANSWERS_MAX,
+    REQUESTS_PER_SESSION_MAX,
+    SESSION_AGE_NS_MAX,
+    Requests,
+)
 
 from .samples import NOW, entry_of
 
@@ -80,3 +86,42 @@ def test_a_session_silent_for_two_weeks_is_forgotten() -> None:
     requests.apply(entry_of(3, ts=NOW + 2 + SESSION_AGE_NS_MAX, request=(b"session-number-3", 0)))
 
     assert list(requests.sessions) == [TWO, b"session-number-3"]
+
+
+def test_answers_of_what_wrote_nothing_are_kept_and_the_oldest_go_when_there_are_too_many() -> None:
+    requests = Requests()
+    for request in range(ANSWERS_MAX + 3):
+        requests.keep_answer(ONE, request, f"answer {request}", 10)
+        if request % 1_000 == 0:
+            requests.check()
+    requests.check()
+
+    assert len(requests.answers) == ANSWERS_MAX
+    assert [requests.answer(ONE, request) for request in (0, 2, 3)] == [None, None, "answer 3"]
+    assert requests.answer(ONE, ANSWERS_MAX + 2) == f"answer {ANSWERS_MAX + 2}"
+
+
+def test_answers_that_are_too_long_together_make_the_oldest_go_and_no_more_than_needed() -> None:
+    requests, quarter = Requests(), ANSWERS_BYTES_MAX // 4
+    for request in range(4):
+        requests.keep_answer(ONE, request, request, quarter)
+        requests.check()
+    assert [requests.answer(ONE, request) for request in range(4)] == [0, 1, 2, 3]
+
+    requests.keep_answer(TWO, 0, "one more", 1)
+    requests.check()
+    assert [requests.answer(ONE, request) for request in range(4)] == [None, 1, 2, 3]
+    requests.keep_answer(TWO, 1, "larger than all", ANSWERS_BYTES_MAX + 1)
+    requests.check()
+    assert len(requests.answers) == 0
+
+
+def test_answers_are_forgotten_when_an_entry_is_taken_back_that_they_may_be_of() -> None:
+    requests = requests_of((ONE, 0))
+    requests.keep_answer(ONE, 1, "as of entry 1", 13)
+    requests.undo(entry_of(1, request=(ONE, 0)))
+    requests.check()
+
+    assert requests.answer(ONE, 1) is None
+    requests.keep_answer(ONE, 1, "anew", 4)
+    requests.check()
