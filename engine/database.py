@@ -29,9 +29,11 @@ from .actions.actions import Actions
 from .application.app import App
 from .application.codecs import codecs_of, definer
 from .data.catalog import Catalog
+from .data.settings import require_settings
 from .data.table_codec import TableCodec
 from .deployment.app_changes import AppChanges
 from .deployment.deploy import Deploy, Deployed, Offenders, deployed_app, deployment_of, record_of
+from .deployment.environment_changes import values_of
 from .deployment.migrations import Migrations
 from .deployment.rebuild import Discards, Rebuild
 from .determinism.gate import Run
@@ -159,9 +161,10 @@ class Database:
         Returns once its entry is committed; not yet durable (`Runtime.wait_durable`).  Cancelled before,
         it has changed nothing.  ``on_begin`` is given what shows how far it is.
 
-        Raises DeployUnderWay, SchemaMismatch if stored documents do not fit, DeployInterrupted or
-        WritesRefused if it should be tried again.
+        Raises DeployUnderWay, SchemaMismatch if stored documents do not fit, SettingsUnmet if environment
+        variables do not, DeployInterrupted or WritesRefused if it should be tried again.
         """
+        self.require_settings(app)
         deploy = self.begin_deploy(app)
         try:
             on_begin(deploy)
@@ -198,9 +201,10 @@ class Database:
     def activate(self, deploy: Deploy) -> LSN:
         """The switch, in one step: its entry.  Every document must fit as of the newest commit.
 
-        Raises WritesRefused, having changed nothing.
+        Raises WritesRefused or SettingsUnmet, having changed nothing.
         """
         assert deploy.validated
+        self.require_settings(deploy.app)
         assert deploy.rebuild.settled <= self.runtime.committer.durable
         # Once it is served it cannot be taken back: the disk is asked first.
         if not self.log.writer.has_room(len(deploy.record) + DEPLOY_ROOM_BYTES):
@@ -227,6 +231,10 @@ class Database:
         deploy.app.install(instead_of=self.executor.app)
         self.executor.app, self.executor.codecs = deploy.app, deploy.codecs
         self.runtime.rewind()
+
+    def require_settings(self, app: App) -> None:
+        """Raises SettingsUnmet if environment variables that the app declares are missing or wrong."""
+        require_settings(app.settings, self.executor.rehearse("require_settings", values_of))
 
     def holds(self, app: App) -> bool:
         """Whether the log says already that this code runs, and knows all of its tables."""

@@ -27,6 +27,7 @@ ReliveError
 │   └── VectorInvalid         what is searched for cannot be compared with the vectors of the index
 ├── EnvironmentVariableMissing  a function asked for one that is not set
 ├── EnvironmentVariableInvalid  a name, a value or all of them together that cannot be set
+├── SettingsUnmet             variables that the app declares are missing, or are not what it says
 ├── DurableActionUnknown      no durable action of that id, or it has ended
 ├── MigrationUnknown          no migration of that name
 ├── MigrationRefused          it cannot be started, or stopped, as it is
@@ -376,6 +377,17 @@ class EnvironmentVariableInvalid(ReliveError):
 
     def __str__(self) -> str:
         return f"environment variable {self.name!r}: {self.problem}" if self.name else self.problem
+
+
+@define(auto_exc=True)
+class SettingsUnmet(ReliveError):
+    """Environment variables that the app declares are missing, or are not what it says.  Set them."""
+
+    problems: tuple[str, ...]
+    """Each names its variable, and no value."""
+
+    def __str__(self) -> str:
+        return f"environment variables: {'; '.join(self.problems)}. Set them with `relive env set NAME VALUE`"
 
 
 @define(auto_exc=True)

@@ -326,9 +326,10 @@ class TestApp:
         return self._database.executor.rehearse("env", values_of)
 
     def set_env(self, **variables: str | None) -> None:
-        """Set environment variables; None removes one.  Raises EnvironmentVariableInvalid."""
+        """Set environment variables; None removes one.  Raises EnvironmentVariableInvalid, SettingsUnmet."""
         changes = tuple(EnvironmentChange(name, value) for name, value in variables.items())
-        self._database.executor.write("env", CAUSE, lambda ctx: change_environment(ctx, changes))
+        declared = self._database.executor.app.settings
+        self._database.executor.write("env", CAUSE, lambda ctx: change_environment(ctx, changes, declared))
         self._settle()
 
     def restart(self) -> None:

@@ -42,6 +42,7 @@ from .engine.data.schema import index as index
 from .engine.data.schema import nested as nested
 from .engine.data.schema import text_index as text_index
 from .engine.data.schema import vector_index as vector_index
+from .engine.data.settings import Settings as Settings
 from .engine.data.system_tables import ScheduledFunction as ScheduledFunction
 from .engine.data.text_indexes import ANY as ANY
 from .engine.data.text_indexes import AnyValue as AnyValue
@@ -55,6 +56,7 @@ from .engine.errors import InvalidCursor as InvalidCursor
 from .engine.errors import LimitReached as LimitReached
 from .engine.errors import NotUnique as NotUnique
 from .engine.errors import RequestGone as RequestGone
+from .engine.errors import SettingsUnmet as SettingsUnmet
 from .engine.transactions.action_context import ActionCtx as ActionCtx
 from .engine.transactions.commit_timestamp import COMMIT_TIMESTAMP as COMMIT_TIMESTAMP
 from .engine.transactions.context import MutationCtx as MutationCtx

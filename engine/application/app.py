@@ -26,6 +26,7 @@ from ..authentication.providers import ATTRIBUTE, MODULE, Provider, checked_prov
 from ..data.hints import union_of
 from ..data.index_fields import class_name
 from ..data.schema import Document
+from ..data.settings import Settings, find_settings
 from ..data.shapes import Shape, check_supported, table_shape
 from ..data.vector_fields import table_vector_indexes
 from ..determinism import driver, lint
@@ -77,6 +78,8 @@ class App:
     """What was imported; None for an app that was not loaded from source."""
     crons: Mapping[str, Cron] = Factory(dict[str, Cron])
     """By name."""
+    settings: tuple[type[Settings], ...] = ()
+    """Which environment variables it declares."""
     by_function: dict[AnyFunction, Endpoint] = field(init=False)
     told: dict[Moment, Endpoint] = field(init=False)
     """By the moment of a client's session."""
@@ -167,6 +170,7 @@ def import_app(name: str, bundle: Bundle, findings: Iterable[lint.Finding]) -> A
             Modules(importer, modules_of(importer)),
         )
         app.crons = find_crons(modules, app.endpoints, app.endpoint_of)
+        app.settings = find_settings(modules)
         return app
 
 

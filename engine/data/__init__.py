@@ -19,5 +19,6 @@ table_codec    one table: reads, checks, orders and writes its documents
 fingerprint    what reading a table depends on besides bytes, as a hash
 error_paths    where in a value an error of msgspec is, to the key
 catalog        which tables there are, and the number of each
+settings       declared environment variables: what each may be
 system_tables  the tables whose names begin with _, and their fixed numbers
 """

@@ -5,14 +5,13 @@ Invariant: what is stored would be accepted again.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
 from ...protocol.errors import InvalidValue
 from ...protocol.values import normalize
+from ..data.settings import NAME, Settings, require_settings
 from ..data.system_tables import EnvironmentVariable
 from ..errors import EnvironmentVariableInvalid
 from ..execution.system_writes import SystemCtx
@@ -22,8 +21,6 @@ from ..limits import (
     ENVIRONMENT_VALUE_BYTES_MAX,
     ENVIRONMENT_VARIABLES_MAX,
 )
-
-NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @frozen
@@ -57,11 +54,13 @@ def check_name(name: str) -> None:
         raise EnvironmentVariableInvalid(name, "a name is made of letters, digits and _, and begins with no digit")
 
 
-async def change_environment(ctx: SystemCtx, changes: tuple[EnvironmentChange, ...]) -> int:
+async def change_environment(
+    ctx: SystemCtx, changes: tuple[EnvironmentChange, ...], declared: Sequence[type[Settings]] = ()
+) -> int:
     """Make all of the changes, or none; how many of them changed something.
 
     Raises EnvironmentVariableInvalid if there would be too many variables, or if they would be too
-    large together.
+    large together, and SettingsUnmet if one would not be what a class of ``declared`` says of it.
     """
     rows = {row.name: row for row in await ctx.db.query(EnvironmentVariable).collect()}
     changed = 0
@@ -75,7 +74,10 @@ async def change_environment(ctx: SystemCtx, changes: tuple[EnvironmentChange, .
         elif row.value != value:
             await ctx.db.patch(row.id, value=value)
         changed += value != (row.value if row is not None else None)
-    check_total(await values_of(ctx))
+    values = await values_of(ctx)
+    check_total(values)
+    # What was missing before may go on missing: variables are set one by one.
+    require_settings(declared, values, {change.name for change in changes})
     return changed
 
 

@@ -31,7 +31,7 @@ from ..application.app import load_bundle_gently
 from ..application.bundle import bundle_of
 from ..database import Database
 from ..deployment.deploy import Deploy, Deployed
-from ..errors import AppInvalid, DeployInterrupted, DeployUnderWay, SchemaMismatch
+from ..errors import AppInvalid, DeployInterrupted, DeployUnderWay, SchemaMismatch, SettingsUnmet
 from ..limits import BUNDLE_BYTES_MAX
 from .access import Access
 from .bodies import bad_body, json_body
@@ -41,7 +41,7 @@ BODY_BYTES_MAX = 2 * BUNDLE_BYTES_MAX
 """JSON writes some characters of source code as two."""
 REPORT_S = 0.2
 """Between one line about a pending deploy and the next."""
-REFUSALS = (AppInvalid, SchemaMismatch, DeployUnderWay, DeployInterrupted, WritesRefused)
+REFUSALS = (AppInvalid, SchemaMismatch, SettingsUnmet, DeployUnderWay, DeployInterrupted, WritesRefused)
 """What a failed deploy says, and goes on serving."""
 
 

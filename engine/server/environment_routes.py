@@ -19,7 +19,7 @@ from ...protocol.close import ErrorClass, Refused
 from ...protocol.values import Value
 from ..database import Database
 from ..deployment.environment_changes import EnvironmentChange, change_environment, values_of
-from ..errors import EnvironmentVariableInvalid
+from ..errors import EnvironmentVariableInvalid, SettingsUnmet
 from .access import Access, cause_of
 from .bodies import answer, bad_body, json_body
 
@@ -51,11 +51,13 @@ class Variables:
             written = self.database.executor.write(
                 "update_environment_variables",
                 cause_of(request),
-                partial(change_environment, changes=changes),
+                partial(change_environment, changes=changes, declared=self.database.executor.app.settings),
                 record_of(changes),
             )
         except EnvironmentVariableInvalid as error:
             raise Refused(ErrorClass.BAD_REQUEST, "EnvironmentVariableInvalid", str(error)) from None
+        except SettingsUnmet as error:
+            raise Refused(ErrorClass.BAD_REQUEST, "SettingsUnmet", str(error)) from None
         await self.database.runtime.wait_durable(written.lsn)
         return answer({"changed": written.value})
 

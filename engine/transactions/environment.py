@@ -2,6 +2,7 @@
 
     key = ctx.env["API_KEY"]
     level = ctx.env.get("LEVEL", "info")
+    settings = ctx.env.read(Shop)           # a class of `Settings`
 
 They are set from outside, with ``relive env set``, and stay as they are over restarts and deploys.
 A variable that was looked at is something that was read, whether it was there or not: when it is
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, TypeVar, overload
 
+from ..data.settings import S, Settings, names_of, settings_of
 from ..data.system_tables import CODECS, EnvironmentVariable
 from ..errors import EnvironmentVariableMissing
 from .query_run import QueryRun
@@ -49,6 +51,16 @@ class Environment:
         """The variable's value, or the default if it is not set."""
         value = self._find(name)
         return default if value is None else value
+
+    def read(self, declared: type[S], /) -> S:
+        """The variables that a class of `Settings` declares, each as its hint says.
+
+        Raises SettingsUnmet if one is missing or wrong, which no deploy to a running server lets happen.
+        """
+        if not (isinstance(declared, type) and issubclass(declared, Settings)):
+            raise TypeError(f"ctx.env.read() takes a class of Settings, not {declared!r}")
+        found = {name: self._find(name) for name in names_of(declared)}
+        return settings_of(declared, {name: value for name, value in found.items() if value is not None})
 
     def _find(self, name: str) -> str | None:
         if not isinstance(name, str):

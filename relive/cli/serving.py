@@ -27,6 +27,7 @@ from ..engine.determinism import driver, gate
 from ..engine.determinism import limits as handler_limits
 from ..engine.determinism.real import real_signal
 from ..engine.env import real_env
+from ..engine.errors import SettingsUnmet
 from ..engine.server.listener import Server
 from .checkpoint import bad_checkpoint, make_checkpoints
 from .collector import calm_collector, collector_off
@@ -77,6 +78,7 @@ def run_server(options: Options, folder: DataFolder, companion: Companion | None
         if companion is not None and app is not None:
             companion.deployed(app)
         database = open_database(folder, app)
+        warn_of_settings(database)
         database.executor.redact = options.redact
         database.schedules.sealed = folder.sealed
         try:
@@ -94,6 +96,14 @@ def load(folder: Path) -> App:
     for warning in app.warnings:
         say(warning)
     return app
+
+
+def warn_of_settings(database: Database) -> None:
+    """A server that does not start cannot be given its variables; deploys to a running one are refused instead."""
+    try:
+        database.require_settings(database.executor.app)
+    except SettingsUnmet as error:
+        say(f"functions that read them will fail: {error}")
 
 
 def site_port_of(options: Options) -> int | None:
