@@ -30,6 +30,7 @@ from .engine.application.http_router import HttpRouter as HttpRouter
 from .engine.authentication.identity import Identity as Identity
 from .engine.authentication.providers import CustomJwt as CustomJwt
 from .engine.authentication.providers import OidcProvider as OidcProvider
+from .engine.authentication.providers import OwnTokens as OwnTokens
 from .engine.data.aggregates import aggregate as aggregate
 from .engine.data.schema import UNSET as UNSET
 from .engine.data.schema import Document as Document

@@ -15,7 +15,7 @@ from typing import Any
 import click
 import pytest
 from relive.engine.application.app import App, load_app
-from relive.engine.errors import SchemaMismatch
+from relive.engine.errors import ApplicationError, SchemaMismatch
 from relive.engine.server.sessions import Sessions
 from relive.engine.transactions.context import MutationCtx
 
@@ -217,6 +217,22 @@ def test_actions_of_the_guide_ask_the_outside_world_and_again_if_it_fails(tmp_pa
 
     assert carrier.asked == ["7", "8", "8"]  # type: ignore[attr-defined]
     assert labels == ["label of 7", "label of 8"]
+
+
+def test_accounts_of_the_guide_are_signed_up_and_in(tmp_path: Path) -> None:
+    app_of("docs/guide.md", tmp_path, "club")
+    ada = {"email": "ada@club.example", "password": "difference"}
+    with TestApp(tmp_path / "club") as app:
+        assert app.action("accounts:sign_up", **ada).count(".") == 2
+        assert app.action("accounts:sign_in", **ada).count(".") == 2
+        with pytest.raises(ApplicationError, match="there is an account"):
+            app.action("accounts:sign_up", **ada)
+        for _ in range(4):
+            with pytest.raises(ApplicationError, match="another password"):
+                app.action("accounts:sign_in", email=ada["email"], password="guessed")
+        with pytest.raises(ApplicationError, match="RateLimited"):
+            app.action("accounts:sign_in", **ada)
+        assert [each["email"] for each in app.documents("accounts")] == [ada["email"]]
 
 
 def test_reminders_of_the_guide_come_when_they_are_due(tmp_path: Path) -> None:

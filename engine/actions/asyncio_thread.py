@@ -173,6 +173,9 @@ class CrossingRun:
     def variables(self) -> Mapping[str, str]:
         return self.inner.variables
 
+    def sign_token(self, subject: str, claims: Mapping[str, Any], lifetime_s: float) -> str:
+        return self.inner.sign_token(subject, claims, lifetime_s)
+
     async def call(self, kind: str, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         return await self.thread.cross(partial(self.inner.call, kind, function, args, kwargs))
 

@@ -25,6 +25,8 @@ from ...protocol.values import Value
 from ..application.app import App
 from ..application.endpoint import Endpoint
 from ..authentication.identity import Identity
+from ..authentication.own_tokens import issue, own_key
+from ..authentication.providers import OwnTokens
 from ..data.documents import convert
 from ..data.system_tables import EnvironmentVariable
 from ..data.vector_fields import Asked, TableVectorIndex, VectorFilter
@@ -181,6 +183,14 @@ class LocalRun:
             await self.steps.sleep(seconds)
         else:
             await self.host.pass_time(seconds)
+
+    def sign_token(self, subject: str, claims: Mapping[str, Any], lifetime_s: float) -> str:
+        own = next((provider for provider in self.app.providers if isinstance(provider, OwnTokens)), None)
+        if own is None:
+            problem = "issues a token: that needs `OwnTokens` among the providers of `auth_config`"
+            raise FunctionError(f"{self.job.name} {problem}")
+        env, secret = self.host.executor.env, self.host.executor.secret
+        return issue(own_key(secret), own, subject, claims, lifetime_s, env.clock_ns() / 1e9)
 
     async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
         with unrecorded():

@@ -15,7 +15,7 @@ from attrs import Factory, define, frozen
 from .errors import KeysUnavailable, TokenRejected
 from .identity import Identity, identity_of_claims
 from .key_sets import KeySets, embedded, jwks_address, keys_of
-from .providers import DATA_URI, OidcProvider, Provider
+from .providers import DATA_URI, OidcProvider, OwnTokens, Provider
 from .tokens import Key, Token, check_claims, check_signature, fits, take_apart
 
 NOT_CONFIGURED = "no auth provider is configured, so no token can be accepted"
@@ -45,6 +45,8 @@ class Authenticator:
     """Seconds since the epoch."""
     steady_s: Callable[[], float]
     """Seconds of a clock that only goes forward."""
+    own_keys: Callable[[], Sequence[Key]] = tuple
+    """Those with which the deployment itself signs."""
     key_sets: KeySets = Factory(KeySets)
 
     def authenticate(self, text: str) -> Accepted | Fetch:
@@ -84,6 +86,8 @@ class Authenticator:
 
     def keys(self, provider: Provider) -> Sequence[Key] | Fetch:
         """Raises KeysUnavailable."""
+        if isinstance(provider, OwnTokens):
+            return self.own_keys()
         if not isinstance(provider, OidcProvider) and provider.jwks.startswith(DATA_URI):
             return keys_of("data:...", embedded(provider.jwks))
         now_s = self.steady_s()
@@ -98,7 +102,9 @@ class Authenticator:
         return keys
 
     def keys_address(self, provider: Provider) -> str | None:
-        """Where the keys are; None if the app holds them.  Raises KeysUnavailable."""
+        """Where the keys are; None if they are held here.  Raises KeysUnavailable."""
+        if isinstance(provider, OwnTokens):
+            return None
         if isinstance(provider, OidcProvider):
             return str(self.key_sets.document(provider.discovery, self.steady_s()))
         return None if provider.jwks.startswith(DATA_URI) else provider.jwks

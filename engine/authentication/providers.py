@@ -86,7 +86,24 @@ class CustomJwt:
         return None if self.jwks.startswith(DATA_URI) else url_problem("jwks", self.jwks)
 
 
-Provider = OidcProvider | CustomJwt
+@frozen
+class OwnTokens:
+    """The deployment itself, for accounts that the app keeps: an action has it sign with ``ctx.auth.issue_token``."""
+
+    issuer: str
+    """The address of the app, ``https://shop.example.com``: part of every ``token_identifier``, so never change it."""
+    application_id: str
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        return ("EdDSA",)
+
+    def problem(self) -> str | None:
+        """What is wrong with it; None if nothing is."""
+        return None if self.issuer and self.application_id else "`issuer` and `application_id` are texts, and not empty"
+
+
+Provider = OidcProvider | CustomJwt | OwnTokens
 
 
 def url_problem(what: str, url: str) -> str | None:
@@ -111,10 +128,11 @@ def is_loopback(host: str) -> bool:
 def checked_providers(where: str, given: object) -> tuple[Provider, ...]:
     """What a module ``auth_config`` says.  Raises AppInvalid."""
     if isinstance(given, str) or not isinstance(given, Sequence):
-        raise AppInvalid(where, f"`{ATTRIBUTE}` is a list of OidcProvider and CustomJwt")
+        raise AppInvalid(where, f"`{ATTRIBUTE}` is a list of OidcProvider, CustomJwt and OwnTokens")
     for number, provider in enumerate(given):
-        if not isinstance(provider, OidcProvider | CustomJwt):
-            raise AppInvalid(where, f"`{ATTRIBUTE}[{number}]` is neither OidcProvider nor CustomJwt: {provider!r}")
+        if not isinstance(provider, Provider):
+            kinds = "OidcProvider, CustomJwt and OwnTokens"
+            raise AppInvalid(where, f"`{ATTRIBUTE}[{number}]` is none of {kinds}: {provider!r}")
         problem = provider.problem()
         if problem is not None:
             raise AppInvalid(where, f"`{ATTRIBUTE}[{number}]`: {problem}")

@@ -30,6 +30,7 @@ from ...protocol.close import closing
 from ...protocol.server_session import ServerSession
 from ..admin_key import Keys
 from ..authentication.authenticator import Authenticator
+from ..authentication.own_tokens import own_key
 from ..database import Database
 from ..determinism import gate
 from ..env import Env
@@ -98,6 +99,7 @@ class Server:
                 lambda: executor.app.providers,
                 lambda: executor.env.clock_ns() / 1e9,
                 lambda: executor.env.monotonic_ns() / 1e9,
+                lambda: (own_key(executor.secret),),
             )
         )
         self.migrator = Migrator(self.database)

@@ -19,7 +19,7 @@ from ..data.schema import Document
 from ..data.vector_fields import VectorFilter
 from ..data.vector_indexes import VectorIndexOf
 from ..limits import STEP_BACKOFF_S, STEP_RETRIES, VECTOR_RESULTS
-from .auth import Auth, Viewer
+from .auth import ActionAuth, Viewer
 from .context import MutationOf, QueryOf
 from .environment import Environment, FixedEnvironment
 from .meta import About, ActionMeta
@@ -79,6 +79,10 @@ class ActionRun(Protocol):
 
     async def cancel_scheduled(self, id: JobId) -> None: ...
 
+    def sign_token(self, subject: str, claims: Mapping[str, Any], lifetime_s: float) -> str:
+        """On any thread."""
+        ...
+
     async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
         """Do something of the server's, where the server runs."""
         ...
@@ -110,7 +114,7 @@ class ActionCtx:
 
     def __init__(self, run: ActionRun) -> None:
         self._run = run
-        self._auth = Auth(Viewer(run.identity))
+        self._auth = ActionAuth(Viewer(run.identity), run.sign_token)
         self._env = FixedEnvironment(run.variables)
 
     @overload
@@ -226,7 +230,7 @@ class ActionCtx:
         return ActionScheduler(self._run)
 
     @property
-    def auth(self) -> Auth:
+    def auth(self) -> ActionAuth:
         """Who asked for this action."""
         return self._auth
 

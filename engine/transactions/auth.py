@@ -10,6 +10,9 @@ for everybody; one that did is run for each identity.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from attrs import define
 
 from ..authentication.identity import Identity
@@ -60,3 +63,23 @@ class Auth:
         if self._viewer.everybody:
             raise IdentityNeeded
         return self._viewer.identity
+
+
+class ActionAuth(Auth):
+    """Who asks, and tokens for those who have shown who they are."""
+
+    def __init__(self, viewer: Viewer, sign: Callable[[str, Mapping[str, Any], float], str]) -> None:
+        super().__init__(viewer)
+        self._sign = sign
+
+    async def issue_token(self, subject: str, *, lifetime: float = 3_600, claims: Mapping[str, Any] = {}) -> str:
+        """A token that proves its bearer to be ``subject``, such as the id of an account, for ``lifetime`` seconds.
+
+        Clients bring it with ``setAuth``; ``claims`` become attributes of the identity (``name``, ``email``, ...).
+        It cannot be taken back: make it short-lived, and give another for something that can be, such as a row
+        of a table of sessions.
+
+        Raises FunctionError if the app's ``auth_config`` has no `OwnTokens`, ValueError for a lifetime over 30 days,
+        and for claims that a token cannot have.
+        """
+        return self._sign(subject, claims, lifetime)

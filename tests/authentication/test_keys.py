@@ -173,7 +173,7 @@ def test_keys_of_a_custom_issuer_are_where_it_says() -> None:
     [
         (None, "is a list"),
         ("https://issuer.example", "is a list"),
-        ([{"domain": ISSUER}], r"providers\[0\]` is neither"),
+        ([{"domain": ISSUER}], r"providers\[0\]` is none of"),
         ([OIDC, OidcProvider(ISSUER, "")], r"providers\[1\]`: `application_id` is empty"),
         ([OidcProvider("http://issuer.example", "app")], "https://"),
         ([OidcProvider("ftp://issuer.example", "app")], "https://"),
