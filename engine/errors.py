@@ -22,6 +22,7 @@ ReliveError
 │   ├── DocumentMissing       patch, replace or delete of an id that is not there
 │   ├── NotUnique             `unique()` found two
 │   ├── TableUnknown / IndexUnknown
+│   ├── TableHidden           not to be read there: a table of the system, or one of the app
 │   ├── IndexStaged           the index is being filled, and not to be read yet
 │   ├── LimitReached          a transaction read or wrote more than it may
 │   └── VectorInvalid         what is searched for cannot be compared with the vectors of the index
@@ -305,6 +306,18 @@ class TableUnknown(DatabaseError):
 
     def __str__(self) -> str:
         return f"there is no table {self.name!r}: {self.remedy}"
+
+
+@define(auto_exc=True)
+class TableHidden(DatabaseError):
+    """The table is not to be read there.  ``ctx.db`` reads tables of the app, ``ctx.db.system`` those of the system
+    that functions may see."""
+
+    name: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"table `{self.name}` cannot be read here: {self.remedy}"
 
 
 @define(auto_exc=True)

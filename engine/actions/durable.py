@@ -23,7 +23,7 @@ from ...log.entry import BEFORE_FIRST, Cause
 from ...protocol import json
 from ...protocol.results import ActionSuccess
 from ..authentication.identity import Identity, identity_of_entry
-from ..data.schema import Id
+from ..data.schema import Id, Unset
 from ..data.system_tables import DurableAction, DurableState, Step, StepState
 from ..errors import ActionCancelled, DurableActionUnknown
 from ..execution.beside import Beside
@@ -130,6 +130,7 @@ def call_of(row: DurableAction) -> Call:
 
 
 def identity_of(row: DurableAction) -> Identity | None:
+    assert not isinstance(row.identity, Unset), "only functions do not see it"
     return identity_of_entry(row.identity)
 
 

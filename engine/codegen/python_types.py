@@ -122,7 +122,9 @@ class PythonTypes:
     def id_name(self, table: str) -> str:
         if table not in self.id_names:
             self.other_tables.add(table)
-        return self.id_names.get(table) or f"{capitalized(identifier(table.lstrip('_')))}Id"
+        # Of a table of the system the name is ours: "_scheduled_functions" has ids of its own words.
+        words = table.split("_") if table.startswith("_") else [table]
+        return self.id_names.get(table) or "".join([capitalized(identifier(word)) for word in words if word]) + "Id"
 
     def class_of(self, shape: ObjectOf, side: Side) -> str:
         """The name of the dataclass of a whole shape; declares it on first use."""

@@ -21,4 +21,5 @@ error_paths    where in a value an error of msgspec is, to the key
 catalog        which tables there are, and the number of each
 settings       declared environment variables: what each may be
 system_tables  the tables whose names begin with _, and their fixed numbers
+visible_tables  which of them functions see, and what of them
 """

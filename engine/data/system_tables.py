@@ -1,6 +1,6 @@
-"""The tables of the system itself: fixed numbers, ordinary documents, read by everybody, written by none.
+"""The tables of the system itself: fixed numbers, ordinary documents, written by the system alone.
 
-Handlers read them as they read tables of the app, by name or by class, and live queries follow them.
+Handlers read some of them with ``ctx.db.system`` (`visible_tables`), and live queries follow them.
 Only the system writes them (`system_writes`).  Their names begin with an underscore, which names of
 an app's tables may not.
 
@@ -143,9 +143,9 @@ class DurableAction(Row, Document, table="_durable_actions"):
     """``folder/module:function``."""
     args: str
     """Convex JSON of the argument object."""
-    identity: bytes | None
-    """Canonical CBOR of who asked; None for nobody."""
-    request: str = field()
+    identity: bytes | Unset | None
+    """Canonical CBOR of who asked; None for nobody.  Functions do not see it, nor the request."""
+    request: str | Unset = field()
     """What makes a resend harmless: the client's session and the number of its request, or an id of its own."""
     origin: str
     """What it was started by, for the causes of entries."""
@@ -312,5 +312,5 @@ WRITTEN_BY: Final[Mapping[str, str]] = {
 def refusal(table: str) -> str:
     """What a handler is told that wants to write a system table."""
     remedy = WRITTEN_BY.get(table)
-    problem = "tables whose names begin with _ belong to the system: functions can read them, not write them"
+    problem = "tables whose names begin with _ belong to the system: functions cannot write them"
     return f"{problem}; {remedy}" if remedy is not None else problem

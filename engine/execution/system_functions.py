@@ -14,6 +14,7 @@ from ..application.functions import AnyFunction, internal_query
 from ..data.schema import Record
 from ..data.system_tables import EnvironmentVariable, Transfer
 from ..transactions.context import QueryCtx
+from ..transactions.database_access import SystemTablesReader
 
 
 class Variable(Record):
@@ -23,7 +24,7 @@ class Variable(Record):
 
 @internal_query
 async def environment_variables(ctx: QueryCtx) -> list[Variable]:
-    rows = await ctx.db.query(EnvironmentVariable).index(EnvironmentVariable.by_name).collect()
+    rows = await SystemTablesReader(ctx._run).query(EnvironmentVariable).index(EnvironmentVariable.by_name).collect()
     return [Variable(name=row.name, value=row.value) for row in rows]
 
 
@@ -35,7 +36,7 @@ async def environment_variable(ctx: QueryCtx, name: str) -> Variable | None:
 
 @internal_query
 async def latest_export(ctx: QueryCtx) -> Any:
-    row = await ctx.db.query(Transfer).index(Transfer.by_kind, "export").order("desc").first()
+    row = await SystemTablesReader(ctx._run).query(Transfer).index(Transfer.by_kind, "export").order("desc").first()
     if row is None:
         return None
     return {"state": row.state, "start_ts": row.ts, "complete_ts": row.ts, "zip_object_key": f"{row.ts}.zip"}
@@ -43,13 +44,13 @@ async def latest_export(ctx: QueryCtx) -> Any:
 
 @internal_query
 async def imports(ctx: QueryCtx) -> list[Any]:
-    rows = await ctx.db.query(Transfer).index(Transfer.by_kind, "import").collect()
+    rows = await SystemTablesReader(ctx._run).query(Transfer).index(Transfer.by_kind, "import").collect()
     return [{"_id": row.id, "state": state_of(row)} for row in rows]
 
 
 @internal_query
 async def one_import(ctx: QueryCtx, importId: str) -> Any:
-    rows = await ctx.db.query(Transfer).index(Transfer.by_kind, "import").collect()
+    rows = await SystemTablesReader(ctx._run).query(Transfer).index(Transfer.by_kind, "import").collect()
     return next(({"_id": row.id, "state": state_of(row)} for row in rows if row.id == importId), None)
 
 

@@ -25,8 +25,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class SystemWriter(DatabaseWriter):
-    """Writes tables of the system as well."""
+    """Reads and writes tables of the system as well."""
 
+    _reads_system_tables: ClassVar[bool] = True
     _writes_system_tables: ClassVar[bool] = True
 
 

@@ -16,6 +16,7 @@ search            ``.search()``: documents that have some words, the most releva
 vector_search     ``ctx.vector_search()``: documents whose vectors are nearest
 pagination        ``.paginate()``: pages that fit together while documents come and go
 revisions         the versions of one document, from the log
+system_access     ``ctx.db.system``: tables of the system, to be read
 database_access   ``ctx.db``: get, query, insert, patch, replace, delete
 context           ``ctx``: what a handler can see and do
 action_context    ``ctx`` of an action, and what it asks of the server

@@ -27,6 +27,7 @@ from .operations import Operation
 from .query_run import QueryRun
 from .range_query import Query, whole_table
 from .revisions import Revision, revisions
+from .system_access import SystemReader, not_of_the_app
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -50,11 +51,19 @@ class HasReplace(Protocol[P, D_co]):
 class DatabaseReader:
     """Reads of one transaction: a consistent snapshot, and what the transaction itself wrote."""
 
+    _reads_system_tables: ClassVar[bool] = False
+
     def __init__(self, run: QueryRun) -> None:
         self._run = run
 
+    @property
+    def system(self) -> SystemReader:
+        """Tables of the system, such as ``_scheduled_functions``; they can only be read."""
+        return SystemReader(self._run)
+
     async def get(self, id: Id[D], /) -> D | None:
-        """The document of that id, or None."""
+        """The document of that id, or None.  Raises TableHidden for the id of a table of the system."""
+        self._readable(self._table_of(id))
         found = self._find(id)
         document: D | None = found[1].document if found is not None else None  # type: ignore[assignment]
         return document
@@ -67,7 +76,9 @@ class DatabaseReader:
         """All documents of a table in the order of creation; narrow it with ``.index(...)``.
 
         One of several classes of a table gives only documents of that class; the others are scanned.
+        Raises TableUnknown, and TableHidden for a table of the system.
         """
+        self._readable(table if isinstance(table, str) else table_of(table))
         if isinstance(table, str):
             return whole_table(self._run.transaction, self._run.codec(table))
         documents: Query[Any] = whole_table(self._run.transaction, self._codec_of(table))
@@ -153,6 +164,7 @@ class DatabaseReader:
         if not 1 <= limit <= HISTORY_VERSIONS_MAX:
             raise ValueError(f"history() gives 1 to {HISTORY_VERSIONS_MAX:,} versions, not {limit:,}")
         table, run = self._table_of(id), self._run
+        self._readable(table)
         if table is None:
             return []
         assert run.past is not None, "the system does not look back"
@@ -169,6 +181,11 @@ class DatabaseReader:
                 break
         return found
 
+    def _readable(self, table: str | None) -> None:
+        """Raises TableHidden."""
+        if table is not None and table.startswith("_") and not self._reads_system_tables:
+            raise not_of_the_app(table)
+
     def _codec_of(self, cls: type[Document]) -> TableCodec:
         """Raises TableUnknown for a class that is not a table of the deployed app."""
         return codec_of(self._run, cls)
@@ -181,13 +198,13 @@ class DatabaseReader:
         return (table, version) if version is not None else None
 
     def _table_of(self, id: str) -> str | None:
-        """The table that the id belongs to; None if it is no id, or of no table."""
-        if not isinstance(id, str):
-            raise TypeError(f"an id is text, not {type(id).__name__}")
-        try:
-            return self._run.table_named_by(ids.table_number(id))
-        except InvalidId:
-            return None
+        return self._run.table_of(id)
+
+
+class SystemTablesReader(DatabaseReader):
+    """Reads all tables of the system, for the system itself."""
+
+    _reads_system_tables: ClassVar[bool] = True
 
 
 class DatabaseWriter(DatabaseReader):

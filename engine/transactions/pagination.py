@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from attrs import Factory, define
 
@@ -78,6 +78,8 @@ class Pageable(Protocol[T_contra]):
     def reverse(self) -> bool: ...
     @property
     def tests(self) -> tuple[Callable[[T_contra], bool], ...]: ...
+    @property
+    def shown(self) -> Callable[[Any], Any] | None: ...
     @property
     def declaration(self) -> str:
         """The fields of the index, so that an index of other fields has other cursors."""
@@ -237,7 +239,8 @@ class Reading(Generic[T]):
             assert key is not None
             self.positions.append(key)
             self.bytes_read += version.size
-            document: T = version.document  # type: ignore[assignment]
+            seen = version.document if query.shown is None else query.shown(version.document)
+            document: T = seen  # type: ignore[assignment]
             if all(test(document) for test in query.tests):
                 transaction.handed_out[version.id] = version
                 self.found.append(document)

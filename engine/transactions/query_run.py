@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from attrs import Factory, define
 
+from ...protocol import ids
+from ...protocol.errors import InvalidId
 from ...protocol.limits import IDENTIFIER_CHARS_MAX
 from ...protocol.values import Value
 from ..data.catalog import Catalog
@@ -73,6 +75,15 @@ class QueryRun:
         if name is None:
             self.look_up_tables()
         return name
+
+    def table_of(self, id: str) -> str | None:
+        """The table that the id belongs to; None if it is no id, or of no table.  Raises TypeError."""
+        if not isinstance(id, str):
+            raise TypeError(f"an id is text, not {type(id).__name__}")
+        try:
+            return self.table_named_by(ids.table_number(id))
+        except InvalidId:
+            return None
 
     def look_up_tables(self) -> None:
         """Record that the answer depends on which tables there are."""

@@ -56,6 +56,8 @@ class Query(Generic[T]):
     stop: IndexKey | None = None
     reverse: bool = False
     tests: tuple[Callable[[T], bool], ...] = ()
+    shown: Callable[[Any], Any] | None = None
+    """What of a document is seen; None if all of it is."""
 
     def __repr__(self) -> str:
         """Printed when a way to read it was forgotten; of what it works with, nothing may show."""
@@ -232,9 +234,9 @@ class Query(Generic[T]):
 
     def rows(self) -> Iterator[T]:
         scan = self.transaction.scan(self.index_name, self.start, self.stop, reverse=self.reverse)
-        handed_out, tests = self.transaction.handed_out, self.tests
+        handed_out, tests, shown = self.transaction.handed_out, self.tests, self.shown
         for version in scan:
-            document: T = version.document  # type: ignore[assignment]
+            document: T = version.document if shown is None else shown(version.document)  # type: ignore[assignment]
             if tests and not all(test(document) for test in tests):
                 continue
             handed_out[version.id] = version

@@ -27,7 +27,7 @@ from ..data.schema import field as stored_as
 from ..data.system_tables import RateLimitRow
 from ..errors import ApplicationError
 from .context import MutationCtx, QueryCtx
-from .database_access import DatabaseWriter
+from .database_access import DatabaseWriter, SystemTablesReader
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -170,7 +170,8 @@ class RateLimit:
             raise ValueError(
                 f"limit {self.name!r}: a key is text of up to {KEY_CHARS_MAX:,} characters, not {key!r:.80}"
             )
-        return await ctx.db.query(RateLimitRow).index(RateLimitRow.by_key, self.name, key, shard).unique()
+        rows = SystemTablesReader(ctx._run).query(RateLimitRow)
+        return await rows.index(RateLimitRow.by_key, self.name, key, shard).unique()
 
     async def _keep(self, ctx: MutationCtx, row: RateLimitRow | None, key: str, shard: int, state: State) -> None:
         writer = LimitWriter(ctx._run)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from relive import (
     UNSET, Document, Id, Int64, MutationCtx, QueryCtx, Record, Unset, field, index,
-    internal_mutation, internal_query, mutation, query,
+    ScheduledFunction, internal_mutation, internal_query, mutation, query,
 )
 
 
@@ -48,6 +48,7 @@ class Item(Document, table="items"):
     note: str | None = None
     extra: str | Unset = UNSET
     strange: int = field(name="strange name", default=0)
+    job: Id[ScheduledFunction] | None = None
     by_state = index(team, state)
 
 
@@ -81,6 +82,11 @@ async def add(
 @mutation
 async def nothing(ctx: MutationCtx, empty: Nothing) -> None:
     return None
+
+
+@query
+async def job(ctx: QueryCtx, job: Id[ScheduledFunction]) -> ScheduledFunction | None:
+    return await ctx.db.system.get(job)
 
 
 @internal_query
@@ -119,6 +125,9 @@ same<DataModel["items"]["indexes"]["by_state"], ["team", "state", "_creationTime
 same<"shape.radius" extends DataModel["items"]["fieldPaths"] ? true : false, true>(true);
 same<"scores.anything" extends DataModel["items"]["fieldPaths"] ? true : false, true>(true);
 same<"absent" extends DataModel["items"]["fieldPaths"] ? true : false, false>(true);
+same<Item["job"], Id<"_scheduled_functions"> | null>(true);
+same<NonNullable<FunctionReturnType<typeof api.items.job>>["_id"], Id<"_scheduled_functions">>(true);
+same<FunctionArgs<typeof api.items.job>, { job: Id<"_scheduled_functions"> }>(true);
 same<FunctionReturnType<typeof api.items.nothing>, null>(true);
 same<FunctionReturnType<typeof api.items.untyped>, any>(true);
 same<FunctionReturnType<typeof api.folder.inner.deep>, number>(true);
@@ -147,6 +156,8 @@ export { added, args };
 
 // @ts-expect-error the id of another table
 client.query(api.items.of_team, { team: item });
+// @ts-expect-error the id of a table of the app
+client.query(api.items.job, { job: item });
 // @ts-expect-error a required argument is missing
 client.query(api.items.of_team, { limit: 1 });
 // @ts-expect-error no such argument

@@ -32,6 +32,8 @@ def misuse(client: Client, team: TeamId, item: ItemId) -> None:
     client.board.list(team)  # E: arguments are named
     client.board.list(team=team, limit=3)  # E: no such argument
     client.board.add_team.subscribe(name="x")  # E: a mutation has no subscription
+    client.board.job(job=team)  # E: the id of another table
+    client.board.job(job=client.board.later(name="x")).state  # E: there may be none
     client.board.hidden()  # E: an internal function
     client.board.page(team=team, paginationOpts={"numItems": 1})  # E: not a mapping
     PaginationOptionsArgument(num_items=1)  # E: a cursor, or None
@@ -119,6 +121,7 @@ def test_it_works_against_a_server(generated: Path, typed_server: Server, monkey
     assert result["numbers"] == [1, None, 2**62]
     assert result["deep"] == ["deep", "x", True]
     assert result["equal"] is True
+    assert result["job"] == ["board:add_team", "pending", True]
 
 
 def test_it_asks_about_the_past(generated: Path, typed_server: Server, tmp_path: Path) -> None:

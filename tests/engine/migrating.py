@@ -48,7 +48,7 @@ async def add(ctx: MutationCtx, text: str) -> str:
 
 @query
 async def progress(ctx: QueryCtx) -> list[list[Any]]:
-    rows = await ctx.db.query("_migrations").collect()
+    rows = await ctx.db.system.query("_migrations").collect()
     return [[row["name"], row["state"], row["processed"]] for row in rows]
 
 

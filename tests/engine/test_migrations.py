@@ -257,7 +257,7 @@ def test_it_may_write_other_tables_but_none_of_the_system() -> None:
 
     @migration(Note)
     async def meddle(ctx: MutationCtx, note: Note) -> None:
-        for each in await ctx.db.query(MigrationRow).collect():
+        for each in await ctx.db.system.query(MigrationRow).collect():
             await ctx.db.delete(each.id)
 
     bench = bench_with(*numbers(12), meddle=meddle, split=split)

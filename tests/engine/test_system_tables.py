@@ -28,7 +28,7 @@ class Note(Document):
 
 @query
 async def tables(ctx: QueryCtx) -> list[str]:
-    return [row["name"] for row in await ctx.db.query("_tables").collect()]
+    return [row["name"] for row in await ctx.db.system.query("_tables").collect()]
 
 
 def set_variable(bench: Bench, name: str, value: str) -> str:
@@ -59,7 +59,7 @@ def test_a_row_is_an_object_and_a_mapping() -> None:
     bench = bench_of(Note)
 
     async def read(ctx: QueryCtx) -> list[Any]:
-        return list(await ctx.db.query("_tables").collect())
+        return list(await ctx.db.system.query("_tables").collect())
 
     (row,) = bench.read(read)
 
@@ -76,19 +76,16 @@ def test_a_row_is_an_object_and_a_mapping() -> None:
 
 def test_functions_read_them_by_name_by_class_by_index_and_by_id() -> None:
     bench = bench_of(Note)
-    id = set_variable(bench, "LEVEL", "debug")
 
     async def read(ctx: QueryCtx) -> list[Any]:
-        by_index = ctx.db.query(EnvironmentVariable).index(EnvironmentVariable.by_name, "LEVEL")
-        return [
-            await ctx.db.query("_environment_variables").first(),
-            await by_index.unique(),
-            await ctx.db.get(id),  # type: ignore[arg-type]
-        ]
+        row = await ctx.db.system.query("_tables").first()
+        by_index = ctx.db.system.query(TableRow).index(TableRow.by_name, "notes")
+        assert row is not None
+        return [row, await by_index.unique(), await ctx.db.system.get(row.id)]
 
     found = bench.read(read)
-    assert [row.value for row in found] == ["debug"] * 3
-    assert ids.table_number(id) == 2
+    assert [row.number for row in found] == [10_001] * 3
+    assert ids.table_number(found[0].id) == 1
 
 
 def test_ids_of_system_tables_are_known_as_theirs() -> None:
@@ -104,7 +101,7 @@ def test_ids_of_system_tables_are_known_as_theirs() -> None:
 def test_a_query_that_returns_rows_sends_them_as_stored() -> None:
     @query
     async def rows(ctx: QueryCtx) -> Any:
-        return await ctx.db.query("_tables").collect()
+        return await ctx.db.system.query("_tables").collect()
 
     (row,) = value_of(bench_of(Note, rows=rows).query("app:rows"))
     assert row.keys() == {"_id", "_creationTime", "name", "number"}
@@ -160,7 +157,7 @@ def test_a_transaction_of_the_system_that_writes_nothing_or_raises_is_no_entry()
     head = bench.database.runtime.tail.head
 
     async def look(ctx: SystemCtx) -> int:
-        return len(await ctx.db.query("_tables").collect())
+        return len(await ctx.db.system.query("_tables").collect())
 
     async def fail(ctx: SystemCtx) -> None:
         await ctx.db.insert(EnvironmentVariable(name="A", value="b"))
@@ -186,7 +183,7 @@ def test_system_tables_are_there_after_a_restart_and_after_a_deploy() -> None:
     again.check()
 
     async def variables(ctx: QueryCtx) -> dict[str, str]:
-        return {row["name"]: row["value"] for row in await ctx.db.query("_environment_variables").collect()}
+        return {name: ctx.env[name] for name in ("A", "C")}
 
     assert value_of(again.query("app:tables")) == ["notes"]
     assert again.read(variables) == {"A": "b", "C": "d"}

@@ -314,13 +314,13 @@ def test_system_tables_are_read_only() -> None:
     bench, _ = one_rack()
 
     async def rows(ctx: MutationCtx) -> list[Any]:
-        return await ctx.db.query("_tables").collect()
+        return await ctx.db.system.query("_tables").collect()
 
     async def insert(ctx: MutationCtx) -> None:
         await ctx.db.insert("_tables", {"name": "x", "number": 1})
 
     async def delete(ctx: MutationCtx) -> None:
-        for row in await ctx.db.query("_tables").collect():
+        for row in await ctx.db.system.query("_tables").collect():
             await ctx.db.delete(row["_id"])
 
     assert sorted(row["name"] for row in bench.run(rows).result) == ["others", "racks"]

@@ -34,7 +34,7 @@ async def notes(ctx: QueryCtx) -> list[str]:
 
 @query
 async def states(ctx: QueryCtx) -> list[str]:
-    return [row.state.kind for row in await ctx.db.query(ScheduledFunction).take(50)]
+    return [row.state.kind for row in await ctx.db.system.query(ScheduledFunction).take(50)]
 
 
 @internal_mutation
@@ -70,7 +70,9 @@ async def cancel(ctx: MutationCtx, id: Id[ScheduledFunction]) -> None:
 
 @internal_mutation
 async def chain(ctx: MutationCtx) -> None:
-    await ctx.db.insert(Note(text=",".join(row.state.kind for row in await ctx.db.query(ScheduledFunction).collect())))
+    await ctx.db.insert(
+        Note(text=",".join(row.state.kind for row in await ctx.db.system.query(ScheduledFunction).collect()))
+    )
     await ctx.scheduler.run_after(0.01, put, "chained")
 
 

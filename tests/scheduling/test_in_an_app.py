@@ -27,7 +27,7 @@ async def notes(ctx: QueryCtx) -> list[str]:
 
 @query
 async def states(ctx: QueryCtx) -> list[str]:
-    return [row.state.kind for row in await ctx.db.query(ScheduledFunction).collect()]
+    return [row.state.kind for row in await ctx.db.system.query(ScheduledFunction).collect()]
 
 @internal_mutation
 async def put(ctx: MutationCtx, text: str) -> None:

@@ -34,7 +34,7 @@ async def touched(ctx: QueryCtx) -> list[int]:
 
 @query
 async def progress(ctx: QueryCtx) -> list[int]:
-    return [row["processed"] for row in await ctx.db.query("_migrations").collect()]
+    return [row["processed"] for row in await ctx.db.system.query("_migrations").collect()]
 
 @migration(Item, batch=5)
 async def touch(ctx: MutationCtx, item: Item) -> None:

@@ -20,6 +20,7 @@ from typed_client import (
     Item,
     Key,
     PaginationOptionsArgument,
+    ScheduledFunctionsId,
     SquareArgument,
     Subscription,
     TeamId,
@@ -57,6 +58,9 @@ subscription = client.board.list.subscribe(team=team)
 seen: list[list[Item]] = [next(subscription)]
 description: str = client.board.describe(team=team, word="things")
 assert description == "0 things", description
+scheduled: ScheduledFunctionsId = client.board.later(name="blue")
+job = client.board.job(job=scheduled)
+assert job is not None
 circle = client.board.add(team=team, shape=Circle(radius=2.5), amount=2**60)
 seen.append(next_of(subscription, seen[-1]))
 square = client.board.add(
@@ -93,6 +97,7 @@ finish(
         "events": [place(event) for event in client.board.happen(given=7)],
         "numbers": client.board.numbers(self=[1, None, 2**62])["given"],
         "deep": [client.folder.inner.deep(), client.folder.inner.deep(text="x"), client.folder.inner.default()],
+        "job": [job.name, job.state.kind, job.args == [{"name": "blue"}]],
         "equal": client.board.list(team=team) == [circle, square],
     }
 )

@@ -16,6 +16,7 @@ from relive import (
     PaginationOptions,
     QueryCtx,
     Record,
+    ScheduledFunction,
     Unset,
     action,
     field,
@@ -139,6 +140,16 @@ async def happen(ctx: MutationCtx, given: int) -> builtins.list[Event]:
 @query
 async def numbers(ctx: QueryCtx, self: builtins.list[Int64 | None]) -> dict[str, builtins.list[Int64 | None]]:
     return {"given": self}
+
+
+@mutation
+async def later(ctx: MutationCtx, name: builtins.str) -> Id[ScheduledFunction]:
+    return await ctx.scheduler.run_after(3_600, add_team, name)
+
+
+@query
+async def job(ctx: QueryCtx, job: Id[ScheduledFunction]) -> ScheduledFunction | None:
+    return await ctx.db.system.get(job)
 
 
 @internal_query

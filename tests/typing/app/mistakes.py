@@ -13,6 +13,7 @@ from relive import (
     PaginationOptions,
     QueryCtx,
     Record,
+    ScheduledFunction,
     action,
     index,
     internal_query,
@@ -99,6 +100,19 @@ async def ranges(ctx: QueryCtx, channel: Id[Channel], user: Id[User]) -> None:
     ctx.db.query(User).index(User.by_town, "x")  # E: no such index
     ctx.db.query(Event).index(Click.by_x, "3")  # E: a number
     ctx.db.query(User).index(User.name, "x")  # E: a field is no index
+
+
+@query
+async def system(ctx: QueryCtx, job: Id[ScheduledFunction], user: Id[User]) -> None:
+    row = await ctx.db.system.get(job)
+    print(row.state)  # E: there may be none
+    named = await ctx.db.system.query("_scheduled_functions").first()
+    state: int = named.state.kind if named is not None else 0  # E: a word
+    wrong: Id[User] = job  # E: the id of another table
+    ctx.db.system.insert(3)  # E: nobody writes them
+    ctx.db.system.query(3)  # E: no table
+    await ctx.db.system.get("abc")  # E: plain text is no id
+    print(state, wrong)
 
 
 @mutation
