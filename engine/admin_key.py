@@ -4,6 +4,8 @@ Keys that people hold are made once, shown once, and kept as hashes: who reads t
 of it, holds no key.  Commands on the server's own machine use one that lives as long as the server.
 Compared in constant time, and never shown in logs.  A key may come with the name of the
 deployment before it (``name|secret``, ``prod:name|secret``), as official tools write it.
+
+A key may do all that there is (`POWERS`), or less: one for a build machine deploys, and reads no documents.
 """
 
 from __future__ import annotations
@@ -11,25 +13,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Protocol
+from typing import Final, Literal, Protocol
 
 from attrs import field, frozen
 
 HASH_BYTES = 32
+Power = Literal["run", "read", "write", "deploy", "env"]
+POWERS: Final[dict[Power, str]] = {
+    "run": "call every function, internal ones too, as anybody",
+    "read": "read every document, the log, its past, and what functions print",
+    "write": "import, pause, and cancel what runs or is scheduled",
+    "deploy": "deploy code and run migrations",
+    "env": "read and set environment variables",
+}
+"""What there is to be done with an admin key."""
+NO_POWERS: Final[frozenset[Power]] = frozenset()
 
 
 class Keys(Protocol):
     """What says which keys open."""
 
-    def opens(self, given: str) -> bool: ...
+    def powers(self, given: str) -> frozenset[Power]:
+        """What a key may do; nothing if it is none."""
+        ...
 
 
 @frozen
 class AdminKey:
-    """One key that is known in full."""
+    """One key that is known in full, and may do everything."""
 
     key: str = field(repr=False)
     """The whole key, as it was printed: ``name|secret``."""
+
+    def powers(self, given: str) -> frozenset[Power]:
+        return frozenset(POWERS) if self.opens(given) else NO_POWERS
 
     def opens(self, given: str) -> bool:
         """True if ``given`` is the key, with or without a deployment type before it."""
@@ -45,18 +62,18 @@ class AdminKeys:
 
     instance_name: str
     local: AdminKey = field(repr=False)
-    hashes: Callable[[], Iterable[str]]
-    """Of the keys that are valid now."""
+    hashes: Callable[[], Iterable[tuple[str, frozenset[Power]]]]
+    """Of the keys that are valid now, each with what it may do."""
 
-    def opens(self, given: str) -> bool:
-        """True if ``given`` is one of the keys, with or without a deployment type before it."""
+    def powers(self, given: str) -> frozenset[Power]:
+        """What ``given`` may do, with or without a deployment type before it."""
         if self.local.opens(given):
-            return True
+            return frozenset(POWERS)
         name, bar, secret = bare(given).partition("|")
         if bar and name != self.instance_name:
-            return False
+            return NO_POWERS
         shown = hash_of(secret if bar else name)
-        return any(compare_digest(shown, stored) for stored in self.hashes())
+        return next((powers for stored, powers in self.hashes() if compare_digest(shown, stored)), NO_POWERS)
 
 
 def hash_of(secret: str) -> str:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from attrs import field, frozen
 from ..log.entry import BEFORE_FIRST, LSN
 from ..log.segment import segment_names
 from ..log.storage import FolderStorage
-from .admin_key import AdminKey, AdminKeys, hash_of
+from .admin_key import POWERS, AdminKey, AdminKeys, Power, hash_of
 from .determinism import hash_seed
 from .determinism.real import real_entropy
 from .errors import AdminKeyRefused, DataFolderInvalid
@@ -79,6 +79,8 @@ class StoredKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     hash: str
     made_ns: int
     """When, in nanoseconds since the epoch."""
+    powers: tuple[Power, ...]
+    """What it may do."""
 
 
 @frozen
@@ -208,7 +210,13 @@ class DataFolder:
                 str(path), f"{error}: restore the file, or remove it and all keys with it"
             ) from None
 
-    def new_admin_key(self, name: str, now_ns: int, entropy: Callable[[int], bytes] = real_entropy) -> AdminKey:
+    def new_admin_key(
+        self,
+        name: str,
+        now_ns: int,
+        powers: Collection[Power] = tuple(POWERS),
+        entropy: Callable[[int], bytes] = real_entropy,
+    ) -> AdminKey:
         """Make another admin key, to be shown once: only its hash is kept.  Raises AdminKeyRefused."""
         with locked(self.folder):
             keys = self.admin_keys()
@@ -217,7 +225,7 @@ class DataFolder:
             if len(keys) >= ADMIN_KEYS_MAX:
                 raise AdminKeyRefused(name, f"there are {len(keys)}, which is as many as there may be: revoke some")
             secret = entropy(ADMIN_KEY_BYTES).hex()
-            self.write_admin_keys((*keys, StoredKey(name, hash_of(secret), now_ns)))
+            self.write_admin_keys((*keys, StoredKey(name, hash_of(secret), now_ns, tuple(sorted(powers)))))
         return AdminKey(f"{self.instance_name}|{secret}")
 
     def revoke_admin_key(self, name: str) -> None:
@@ -234,7 +242,9 @@ class DataFolder:
 
     def keys(self, local: AdminKey) -> AdminKeys:
         """What opens a server of this folder, now and whenever keys are made or revoked."""
-        return AdminKeys(self.instance_name, local, lambda: [key.hash for key in self.admin_keys()])
+        return AdminKeys(
+            self.instance_name, local, lambda: [(key.hash, frozenset(key.powers)) for key in self.admin_keys()]
+        )
 
     def new_local_key(self, entropy: Callable[[int], bytes] = real_entropy) -> AdminKey:
         return AdminKey(f"{self.instance_name}|{entropy(ADMIN_KEY_BYTES).hex()}")

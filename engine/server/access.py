@@ -11,7 +11,7 @@ from starlette.requests import Request
 from ...protocol import json
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import InvalidValue
-from ..admin_key import Keys, taken_apart
+from ..admin_key import POWERS, Keys, Power, taken_apart
 from ..authentication.errors import KeysUnavailable, TokenRejected
 from ..authentication.identity import Identity, acting_as
 from .key_fetching import KeyFetching
@@ -46,8 +46,10 @@ class Access:
         try:
             if scheme.lower() == "bearer" and len(header) >= AUTHORIZATION_CHARS_MIN:
                 return Caller(False, (await self.keys.authenticate(credentials.strip())).identity)
-            if not self.is_admin(request):
+            powers = self.powers(request)
+            if powers is None:
                 return Caller(False, None)
+            require("run", powers)
             acting = attributes_of(taken_apart(credentials)[1])
             return Caller(True, acting_as(acting) if acting is not None else None)
         except TokenRejected as error:
@@ -55,26 +57,41 @@ class Access:
         except KeysUnavailable as error:
             raise Refused(ErrorClass.OVERLOADED, "AuthProviderUnavailable", str(error)) from None
 
-    def is_admin(self, request: Request) -> bool:
-        """Whether the admin key came along.  Raises Refused if a header is there and is wrong."""
+    def powers(self, request: Request) -> frozenset[Power] | None:
+        """What the admin key may do that came along; None if none did.
+
+        Raises Refused if a header is there and is wrong.
+        """
         header = request.headers.get("authorization")
         if header is None:
             given = request.query_params.get("adminKey")
-            return given is not None and self.admin_keys.opens(given)
+            return self.admin_keys.powers(given) or None if given is not None else None
         scheme, _, credentials = header.partition(" ")
         if len(header) < AUTHORIZATION_CHARS_MIN or scheme.lower() not in ("bearer", "convex"):
             raise bad_header("write `Authorization: Convex <admin key>` or `Bearer <token>`")
         if scheme.lower() == "bearer":
-            return False  # Whoever it is, not a holder of the key.
-        if not self.admin_keys.opens(credentials.strip()):
+            return None  # Whoever it is, not a holder of the key.
+        powers = self.admin_keys.powers(credentials.strip())
+        if not powers:
             raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", WRONG_KEY)
         attributes_of(taken_apart(credentials)[1])
-        return True
+        return powers
 
-    def require_admin(self, request: Request) -> None:
-        """Raises Refused unless the admin key came along."""
-        if not self.is_admin(request):
+    def require_admin(self, request: Request, power: Power | None = None) -> None:
+        """Raises Refused unless an admin key came along that may do this; any, if it is not said what."""
+        powers = self.powers(request)
+        if powers is None:
             raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", KEY_NEEDED)
+        if power is not None:
+            require(power, powers)
+
+
+def require(power: Power, powers: frozenset[Power]) -> None:
+    """Raises Refused unless a key with these powers has that one."""
+    if power not in powers:
+        has = ", ".join(sorted(powers))
+        problem = f"this needs an admin key with the power `{power}` ({POWERS[power]}); this one has: {has}"
+        raise Refused(ErrorClass.FORBIDDEN, "BadDeployKey", problem)
 
 
 def attributes_of(identity: str | None) -> dict[str, object] | None:

@@ -43,14 +43,14 @@ class ActionRoutes:
     access: Access
 
     async def list(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         rows = self.database.actions.records.rows()
         ended = [row for row in rows if row.state not in UNFINISHED][-SHOWN_MAX:]
         shown = [row for row in rows if row.state in UNFINISHED] + ended
         return await self.told({"actions": [row_tree(row) for row in shown]}, self.database.runtime.tail.head)
 
     async def show(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         id, records = request.path_params["id"], self.database.actions.records
         try:
             row = records.row(id)
@@ -60,7 +60,7 @@ class ActionRoutes:
         return await self.told({**row_tree(row), "steps": steps}, self.database.runtime.tail.head)
 
     async def cancel(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "write")
         try:
             written = self.database.actions.cancel(request.path_params["id"], cause_of(request))
         except DurableActionUnknown as error:

@@ -228,7 +228,7 @@ class Connection:
         match token:
             case NoToken():
                 self.become(None)
-            case AdminToken(key, attributes) if self.admin_keys.opens(key):
+            case AdminToken(key, attributes) if "run" in self.admin_keys.powers(key):
                 try:
                     self.become(acting_as(attributes) if attributes is not None else None, admin=True)
                 except TokenRejected as error:

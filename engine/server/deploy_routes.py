@@ -79,7 +79,7 @@ class DeployRoutes:
     access: Access
 
     async def deploy(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "deploy")
         wanted = wanted_of(await json_body(request, BODY_BYTES_MAX))
         if self.database.deploying is not None:
             raise Refused(ErrorClass.CONFLICT, "DeployUnderWay", str(DeployUnderWay(self.database.deploying.app.name)))

@@ -44,7 +44,7 @@ class Variables:
     access: Access
 
     async def update(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "env")
         tree = await json_body(request)
         try:
             changes = changes_of(tree)
@@ -62,7 +62,7 @@ class Variables:
         return answer({"changed": written.value})
 
     async def list(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "env")
         values = self.database.executor.rehearse("list_environment_variables", values_of)
         await self.database.runtime.wait_durable(self.database.runtime.tail.head)
         return answer({"environmentVariables": values})

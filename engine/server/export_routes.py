@@ -49,7 +49,7 @@ class Exports:
     """By time, in nanoseconds, the oldest first."""
 
     async def send(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         format, table = format_of(request), request.query_params.get("table")
         if table is not None and format == "zip":
             raise bad_query("a ZIP is of all tables: leave out `table`, or ask for `jsonl` or `csv`")
@@ -62,7 +62,7 @@ class Exports:
         return file_answer(export(snapshot, format, packed), "zip" if packed else format, name, snapshot)
 
     async def prepare(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         snapshot = await self.snapshot(None)
         self.give_up_old()
         while len(self.held) >= EXPORTS_HELD_MAX:
@@ -75,7 +75,7 @@ class Exports:
         return answer(None)
 
     async def fetch(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         self.give_up_old()
         text = str(request.path_params["ts"])
         snapshot = self.held.get(int(text)) if text.isascii() and text.isdigit() and len(text) < 20 else None

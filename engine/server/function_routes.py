@@ -86,7 +86,7 @@ class Functions:
 
     async def function(self, request: Request) -> Response:
         """Any function, internal ones too; for holders of the admin key."""
-        self.access.require_admin(request)
+        self.access.require_admin(request, "run")
         return await self.run_any(await self.body(request))
 
     async def run(self, request: Request) -> Response:

@@ -128,7 +128,7 @@ class History:
 
     async def state(self, request: Request) -> Response:
         """Digests of all tables as of one entry; or of each document of one table."""
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         table = (await json_body(request)).get("table")
         database = self.past.database
         look = Look.at(database.runtime.tables, database.executor.codecs)
@@ -141,7 +141,7 @@ class History:
         return answer({"lsn": look.lsn, "tables": trees, "documents": documents})
 
     async def asked(self, request: Request, *, why: bool) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         tree = await json_body(request)
         encode = encoder_of(tree)
         found = await self.past.answer(question_of(tree, why=why))

@@ -84,7 +84,7 @@ class Imports:
     """By token; once all of it is here, by the id that is watched."""
 
     async def follow(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "write")
         wanted = partial(wanted_of, request)
         wanted("")  # Refused before anything is sent.
         received = Received()
@@ -136,7 +136,7 @@ class Imports:
         await runtime.wait_durable(lsn if lsn is not None else runtime.tail.head)
 
     async def at_once(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "write")
         received = Received()
         try:
             await received.take(request)
@@ -156,7 +156,7 @@ class Imports:
         return done
 
     async def start(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "write")
         self.give_up_old()
         if len(self.uploads) >= UPLOADS_MAX:
             problem = f"{UPLOADS_MAX} files are being uploaded, or wait to be imported: finish one of them"
@@ -166,7 +166,7 @@ class Imports:
         return answer({"uploadToken": token})
 
     async def part(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "write")
         token, number = request.query_params.get("uploadToken", ""), request.query_params.get("partNumber", "")
         upload = self.upload(token)
         if number != str(upload.parts + 1):
@@ -182,7 +182,7 @@ class Imports:
 
     async def finish(self, request: Request) -> Response:
         """Look at the whole file, so that what is asked to be confirmed can be done."""
-        self.access.require_admin(request)
+        self.access.require_admin(request, "write")
         tree = await any_json(request)
         token, about, parts = tree.get("uploadToken"), tree.get("import"), tree.get("partTokens")
         if not isinstance(token, str) or not isinstance(about, dict) or not isinstance(parts, list):
@@ -215,7 +215,7 @@ class Imports:
         return summary(seen, wanted.mode)
 
     async def perform(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "write")
         id = (await any_json(request)).get("importId")
         if not isinstance(id, str) or id not in self.uploads or self.uploads[id].wanted is None:
             unknown = "no such import waits to be confirmed; the server may have been restarted: import the file again"

@@ -46,7 +46,7 @@ class JobRoutes:
     access: Access
 
     async def list(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         rows = [job.row for job in self.database.schedules.jobs.all()]
         ended = [row for row in rows if row.state.kind in ENDED]
         others = [row for row in rows if row.state.kind not in ENDED]
@@ -57,7 +57,7 @@ class JobRoutes:
         return await self.told(told, self.database.runtime.tail.head)
 
     async def cancel(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "write")
         try:
             written = self.database.schedules.jobs.cancel(request.path_params["id"], cause_of(request))
         except ScheduleRefused as error:
@@ -65,7 +65,7 @@ class JobRoutes:
         return await self.told(row_tree(written.value), written.lsn)
 
     async def crons(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         rows = sorted(self.database.schedules.crons.rows(), key=lambda row: row.name)
         shown: list[Value] = [row_tree(row) for row in rows]
         return await self.told({"crons": shown}, self.database.runtime.tail.head)

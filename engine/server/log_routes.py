@@ -55,7 +55,7 @@ class Logs:
     access: Access
 
     async def stream(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         cursor, limit, wanted = cursor_of(request), limit_of(request), request_of(request)
         client = parse_client_version(request.headers.get("convex-client"), None)
         found = await self.newer(cursor, limit)

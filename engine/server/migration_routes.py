@@ -52,7 +52,7 @@ class MigrationRoutes:
     access: Access
 
     async def list(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "deploy")
         migrations = self.database.migrations
         lsn, rows, known = self.database.runtime.tail.head, migrations.rows(), migrations.known()
         trees = [row_tree(row, row.name in known) for row in rows.values()]
@@ -63,7 +63,7 @@ class MigrationRoutes:
         return answer({"migrations": sorted(trees, key=lambda tree: str(tree["name"]))})
 
     async def run(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "deploy")
         wanted = wanted_of(await json_body(request))
         try:
             written = self.database.migrations.start(
@@ -74,7 +74,7 @@ class MigrationRoutes:
         return await self.written(written)
 
     async def cancel(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "deploy")
         wanted = wanted_of(await json_body(request))
         try:
             written = self.database.migrations.cancel(wanted.name, cause_of(request))
@@ -87,7 +87,7 @@ class MigrationRoutes:
         return answer(row_tree(written.value, True))
 
     async def rehearse(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "deploy")
         wanted = wanted_of(await json_body(request))
         try:
             rehearsal = Rehearsal.of(self.database.migrations, wanted.name, batch=wanted.batch, restart=wanted.restart)

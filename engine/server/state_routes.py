@@ -33,7 +33,7 @@ class State:
     access: Access
 
     async def change(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "write")
         wanted = (await json_body(request)).get("newState")
         change = CHANGES.get(wanted) if isinstance(wanted, str) else None
         if change is None:
@@ -48,7 +48,7 @@ class State:
         return answer({"state": wanted, "changed": written.value})
 
     async def show(self, request: Request) -> Response:
-        self.access.require_admin(request)
+        self.access.require_admin(request, "read")
         runtime = self.database.runtime
         state = "paused" if is_paused(runtime.tables) else "running"
         await runtime.wait_durable(runtime.tail.head)

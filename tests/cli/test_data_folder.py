@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from relive.engine.admin_key import POWERS
 from relive.engine.data_folder import ADMIN_KEYS, LOCAL_KEY, REACHED, SETTINGS, DataFolder
 from relive.engine.errors import DataFolderInvalid
 from relive.log.entry import LSN
@@ -125,14 +126,14 @@ def test_a_key_that_was_made_opens_until_it_is_revoked_and_only_its_hash_is_kept
     name, secret = made.key.split("|")
 
     for form in (made.key, secret, f"prod:{made.key}", f"preview:x|{secret}", f"{made.key}:e30=", local.key):
-        assert keys.opens(form), form
-    for wrong in ("", "|", name, f"other|{secret}", f"{name}|", f"{name}|{secret[:-1]}", keys.hashes()[0]):  # type: ignore[index]
-        assert not keys.opens(wrong), wrong
+        assert keys.powers(form), form
+    for wrong in ("", "|", name, f"other|{secret}", f"{name}|", f"{name}|{secret[:-1]}", folder.admin_keys()[0].hash):
+        assert not keys.powers(wrong), wrong
     assert secret not in (folder.folder / ADMIN_KEYS).read_text()
     assert stat.S_IMODE((folder.folder / ADMIN_KEYS).stat().st_mode) == 0o600
     folder.revoke_admin_key("laptop")
-    assert not keys.opens(made.key)
-    assert keys.opens(local.key)
+    assert not keys.powers(made.key)
+    assert keys.powers(local.key)
 
 
 def test_a_file_of_admin_keys_that_was_changed_is_refused(tmp_path: Path) -> None:
@@ -141,3 +142,12 @@ def test_a_file_of_admin_keys_that_was_changed_is_refused(tmp_path: Path) -> Non
 
     with pytest.raises(DataFolderInvalid, match=r"admin_keys\.json"):
         folder.admin_keys()
+
+
+def test_a_key_may_do_what_it_was_made_for(tmp_path: Path) -> None:
+    folder = DataFolder.open(tmp_path / "data")
+    keys = folder.keys(folder.new_local_key())
+    build, whole = folder.new_admin_key("build", 1, ("deploy", "env")), folder.new_admin_key("laptop", 2)
+
+    assert keys.powers(build.key) == {"deploy", "env"}
+    assert keys.powers(whole.key) == keys.powers(keys.local.key) == frozenset(POWERS)

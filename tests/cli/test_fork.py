@@ -97,8 +97,8 @@ def test_a_fork_can_be_told_from_its_original_and_is_sealed(original: DataFolder
 
     assert made.instance_name != original.instance_name
     key = original.new_admin_key("of the original", 1).key
-    assert original.keys(original.new_local_key()).opens(key)
-    assert not made.keys(made.new_local_key()).opens(key)
+    assert original.keys(original.new_local_key()).powers(key)
+    assert not made.keys(made.new_local_key()).powers(key)
     assert (made.secret, made.hash_seed) == (original.secret, original.hash_seed)
     assert (made.sealed, made.forked_from) == (True, original.instance_name)
     assert (original.sealed, original.forked_from) == (False, None)

@@ -12,7 +12,7 @@ import httpx
 import trio
 from attrs import Factory, define
 from relive.actors.runtime import InThread
-from relive.engine.admin_key import AdminKey
+from relive.engine.admin_key import AdminKey, Keys
 from relive.engine.application.app import App
 from relive.engine.database import Database
 from relive.engine.env import Env, real_env
@@ -277,6 +277,7 @@ async def serve(
     storage: Storage | None = None,
     env: Env | None = None,
     admin_key: str = ADMIN_KEY,
+    admin_keys: Keys | None = None,
     port: int = 0,
     site_port: int | None = None,
 ) -> AsyncGenerator[Running, None]:
@@ -286,7 +287,7 @@ async def serve(
     database = Database.open(
         storage or MemoryStorage(), app, env or real_env(), b"a secret of the tests", in_thread=in_thread
     )
-    server = Server(database, AdminKey(admin_key), "tests")
+    server = Server(database, admin_keys or AdminKey(admin_key), "tests")
     try:
         async with trio.open_nursery() as nursery:
             running = Running(server, database, "", disk)
