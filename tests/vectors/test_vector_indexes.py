@@ -243,7 +243,7 @@ def test_a_query_that_would_compare_too_many_says_to_use_an_action(
     with pytest.raises(LimitReached, match=r"33 in one transaction, 30 allowed\. .* search in an action"):
         found(bench, [1, 0, 0])
     assert len(found(bench, [1, 0, 0], filter={"owner": "a"})) == 3
-    assert VECTOR_NUMBERS_COMPARED_MAX == 1 << 25
+    assert VECTOR_NUMBERS_COMPARED_MAX == 1 << 26
 
 
 def test_after_a_start_nothing_is_read_before_somebody_searches_and_the_search_keeps_no_documents() -> None:
