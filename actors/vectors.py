@@ -55,6 +55,13 @@ def length_of(numbers: Floats) -> float:
     return sqrt(fsum((numbers * numbers).tolist()))
 
 
+def unit_of(vector: Sequence[float]) -> NDArray[np.float32]:
+    """Of length 1 but for rounding, with sums in any order: for comparing, not for scores."""
+    numbers = scaled(vector)
+    unit: NDArray[np.float32] = (numbers / sqrt(numbers @ numbers)).astype(np.float32)
+    return unit
+
+
 @frozen(eq=False)
 class Direction:
     """What is looked for."""
@@ -167,7 +174,7 @@ class Vectors:
     def put(self, id: str, vector: Sequence[float], filters: tuple[IndexKey, ...]) -> None:
         self.drop(id)
         row = len(self.ids)
-        self.matrix[row] = Direction.of(vector).unit
+        self.matrix[row] = unit_of(vector)
         for codes, key in zip(self.codes, filters, strict=True):
             codes.take(row, key)
         self.rows[id] = row
@@ -228,7 +235,7 @@ class Vectors:
             assert (vector is None) == (id not in self.rows), id
             if vector is not None:
                 row = self.rows[id]
-                assert np.array_equal(self.matrix[row], Direction.of(vector).unit), id
+                assert np.allclose(self.matrix[row], unit_of(vector), rtol=0, atol=ROUNDING), id
                 keys = tuple([codes.keys[int(codes.of_rows[row])] for codes in self.codes])
                 assert keys == self.definition.filters_of(document), id
         assert self.rows.keys() <= versions.keys()

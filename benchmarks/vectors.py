@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from relive.actors.table import Table
 from relive.actors.vectors import Vectors
 from relive.actors.version import Version

@@ -50,6 +50,8 @@ from .transactions.overlay import Overlay
 from .transactions.transaction import Transaction
 
 DEPLOYMENT_BYTES = 16
+VECTORS_PER_TURN = 20
+"""Documents whose vectors are looked at between one turn of the others and the next: about 4 ms."""
 
 
 @define(eq=False)
@@ -152,6 +154,15 @@ class Database:
             nursery.start_soon(self.discards.run)
             await self.runtime.write_log()
             nursery.cancel_scope.cancel()
+
+    async def fill_vectors(self, at_most: int) -> None:
+        """Look at so many documents, or fewer, whose vectors were not looked at yet: whoever searches first need
+        not wait for that.  Others have their turn in between."""
+        for table in list(self.runtime.tables.by_name.values()):
+            for name in table.definition.vectors:
+                while at_most > 0 and table.vectors(name).catch_up(VECTORS_PER_TURN):
+                    at_most -= VECTORS_PER_TURN
+                    await trio.lowlevel.checkpoint()
 
     async def deploy(
         self, app: App, *, dry_run: bool = False, on_begin: Callable[[Deploy], None] = lambda deploy: None

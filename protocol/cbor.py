@@ -147,6 +147,9 @@ def _checked(value: object, around: int) -> Value:
         check_depth(around)
         check_array(value)
         for index, item in enumerate(value):
+            # Vectors are long lists of such: spare them the call.  NaN has several forms, whole numbers are ints.
+            if type(item) is float and item == item and not item.is_integer():
+                continue
             try:
                 _checked(item, around + 1)
             except InvalidValue as error:

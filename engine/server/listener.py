@@ -58,6 +58,8 @@ REQUEST_S_MAX = 300
 DRAIN_S_MAX = 10.0
 """How long a graceful stop waits for answers to be durable and written."""
 BEAT_S = 1.0
+VECTORS_PER_BEAT = 5_000
+"""Documents whose vectors are looked at after a start or a deploy, each time: about a second."""
 STUCK_S_MAX = 30.0
 """A handler stuck in C code for so long ends the process, with all stacks printed."""
 ENDLESS_ACTION_S = 5.0
@@ -203,6 +205,7 @@ class Server:
                     self.env.watchdog.feed(STUCK_S_MAX)
                 for socket in list(self.sockets):
                     socket.beat()
+                await self.database.fill_vectors(VECTORS_PER_BEAT)
                 await trio.sleep(BEAT_S)
         finally:
             self.env.watchdog.rest()

@@ -365,6 +365,21 @@ def codec_of(cls: type[Document]) -> TableCodec:
     return codec
 
 
+def test_the_server_looks_at_vectors_bit_by_bit_so_that_a_search_finds_them_ready(bench: Bench) -> None:
+    put(bench, *[Thing(embedding=[1.0, float(number), 0.0]) for number in range(50)])
+    again = bench.reopen()
+    table = again.database.runtime.tables.table("things")
+    trio.run(again.database.fill_vectors, 10)
+    assert len(table.compared["by_embedding"].pending) == 30
+    for _ in range(5):
+        trio.run(again.database.fill_vectors, 1_000)
+    assert [*table.compared] == ["by_embedding", "by_place"]
+    assert not any(vectors.pending for vectors in table.compared.values())
+    put(again, Thing(embedding=[1.0, 0.0, 0.0]))
+    assert len(table.compared["by_embedding"].pending) == 1
+    again.check()
+
+
 def test_an_action_that_finds_the_table_changed_under_its_comparison_begins_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
