@@ -6,6 +6,7 @@
 Invariants
     * Nothing begins that was scheduled by an entry which is not durable: it could be taken back.
     * Between one job and the next everybody else has a turn.
+    * A job that the disk refuses waits longer each time, and takes nothing else with it when it is tried again.
     * Crons that are due begin as scheduled functions, and are then like any other.
     * While the deployment is paused, or where it may not act on the world outside, nothing begins.
 """
@@ -31,6 +32,7 @@ from ..execution.executor import Executor
 from ..execution.pause import is_paused
 from ..limits import SCHEDULED_ACTIONS_MAX, SCHEDULED_FORGOTTEN_MAX, SCHEDULED_MUTATIONS_MAX
 from ..transactions.scheduling import JOBS
+from .backoff import Backoff
 from .crons import CronRuns
 from .jobs import INTERRUPTED, Job, Jobs
 
@@ -65,6 +67,7 @@ class Schedules:
     running: dict[str, None] = Factory(dict[str, None])
     """Scheduled actions, from before they begin until their end is noted."""
     woken: trio.Event = Factory(trio.Event)
+    backoff: Backoff = Factory(Backoff)
     stopping: bool = False
     was_paused: bool = False
     """Since crons were last begun."""
@@ -116,6 +119,7 @@ class Schedules:
     def see(self, id: str) -> None:
         job = self.jobs.get(id)
         if job is None or job.row.state.kind != "pending":
+            self.backoff.refused.pop(id, None)
             self.queue.receive(Gone(id))
         else:
             self.put(job)
@@ -124,7 +128,8 @@ class Schedules:
         row = job.row
         if row.state.kind == "pending":
             lane = "action" if self.action_of(row) is not None else "mutation"
-            self.queue.receive(Waits(row.id, row.scheduled_time, row.creation_time, lane))
+            due = self.backoff.due(row.id, row.scheduled_time)
+            self.queue.receive(Waits(row.id, due, row.creation_time, lane))
 
     def action_of(self, row: ScheduledFunction) -> ActionFunction[..., object] | None:
         endpoint = self.executor.app.endpoints.get(row.name)
@@ -163,20 +168,50 @@ class Schedules:
         self.follow()
         self.begin_crons()
         begun = self.queue.receive(Look(self.now_ms()))
-        last: LSN | None = None
+        for begin in begun:
+            if begin.lane == "action":
+                self.running[begin.id] = None
+                nursery.start_soon(self.act, begin.id)
         try:
-            for begin in begun:
-                if begin.lane == "mutation":
-                    last = self.mutate(begin) or last
-                    await trio.lowlevel.checkpoint()
-                else:
-                    self.running[begin.id] = None
-                    nursery.start_soon(self.act, begin.id)
-            if last is not None:
-                await self.wait_durable(last)
+            await self.mutate_all([begin.id for begin in begun if begin.lane == "mutation"])
         finally:
             self.over(begun)
         return self.forget() or bool(begun)
+
+    async def mutate_all(self, ids: list[str]) -> None:
+        """Run mutations whose turn it is, in that order, until they are durable.  Raises WritesRefused."""
+        flying: dict[str, LSN] = {}
+        try:
+            for id in ids:
+                alone = self.backoff.runs_alone(id)
+                if alone:
+                    await self.land(flying)
+                lsn = self.mutate(id)
+                if lsn is not None:
+                    flying[id] = lsn
+                if alone:
+                    await self.land(flying)
+                await trio.lowlevel.checkpoint()
+            await self.land(flying)
+        except WritesRefused:
+            # What was on its way to the disk has been taken back, all of it.
+            taken_back = [id for id in flying if self.is_pending(id)]
+            self.backoff.note(taken_back, self.now_ms())
+            raise
+
+    def is_pending(self, id: str) -> bool:
+        job = self.jobs.get(id)
+        return job is not None and job.row.state.kind == "pending"
+
+    async def land(self, flying: dict[str, LSN]) -> None:
+        """Wait until what these jobs wrote is durable.  Raises WritesRefused."""
+        if flying:
+            if any(map(self.is_pending, flying)):
+                # Taken back while others had their turn: that LSN may never come, or be of another entry.
+                raise WritesRefused("the disk did not take what scheduled functions wrote")
+            await self.wait_durable(max(flying.values()))
+            self.backoff.written(flying)
+            flying.clear()
 
     def is_paused(self) -> bool:
         paused = is_paused(self.executor.runtime.tables)
@@ -194,9 +229,9 @@ class Schedules:
             if begin.id not in self.running:
                 self.queue.receive(Over(begin.id))
 
-    def mutate(self, begin: Begin) -> LSN | None:
+    def mutate(self, id: str) -> LSN | None:
         """Raises WritesRefused."""
-        job = self.jobs.get(begin.id)
+        job = self.jobs.get(id)
         if job is None or job.row.state.kind != "pending":
             return None  # Cancelled a moment ago.
         if is_paused(self.executor.runtime.tables):

@@ -23,5 +23,5 @@ def test_every_scenario_is_in_the_index_under_its_file() -> None:
 def sentences(path: Path) -> list[str]:
     """What the names of the test functions say, in their order."""
     functions = ast.parse(path.read_text(encoding="utf-8")).body
-    names = [function.name for function in functions if isinstance(function, ast.FunctionDef)]
+    names = [function.name for function in functions if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)]
     return [name.removeprefix("test_").replace("_", " ").capitalize() for name in names if name.startswith("test_")]
