@@ -16,7 +16,7 @@ from attrs import field, frozen
 from ...protocol.values import Int64
 from ..errors import AppInvalid
 from .hints import field_types
-from .schema import Document, Record, Unset
+from .schema import UNSET, Document, Record, Unset
 
 
 @frozen
@@ -214,7 +214,7 @@ def object_shape(hint: Any, where: str) -> ObjectOf:
                 shape: Shape = IdOf(table or "") if info.name == "id" else SCALARS[float]
             else:
                 shape = shape_of(info.type, f"{where}.{info.name}" if where else f"{cls.__name__}.{info.name}")
-            missing = not is_system and Unset in get_args(info.type)
+            missing = not is_system and (Unset in get_args(info.type) or info.default is UNSET)
             optional = not info.required and not is_system
             former = cls.__former__.get(info.encode_name, ())
             fields.append(Field(info.encode_name, shape, optional, missing, former))

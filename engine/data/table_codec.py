@@ -16,7 +16,7 @@ from ...log.entry import IndexKey, IndexName
 from ...protocol import cbor, limits
 from ...protocol.errors import InvalidValue
 from ...protocol.order import sort_key
-from ...protocol.values import Value, size, too_deep
+from ...protocol.values import Value, equal, size, too_deep
 from ..errors import DocumentInvalid
 from ..limits import FIELD_NAME_CHARS_MAX
 from .documents import convert, declare_int64, plain, to_value
@@ -147,6 +147,22 @@ class TableCodec:
             return version
         except InvalidValue as error:
             raise DocumentInvalid(self.name, str(error)) from None
+
+    def make_whole(self, fields: dict[str, Value]) -> Version:
+        """As `make`, of what somebody writes: defaults that are left out become part of ``fields``.
+
+        So a document keeps them, whatever the code of a later deploy says; and writing one of them is no change.
+        """
+        version = self.make(fields)
+        if version.stored is None:
+            return version
+        whole = self.fields(version)
+        fields.clear()
+        fields.update(whole)
+        version = self.make(fields)
+        assert equal(self.fields(version), fields), "what was read is whole"
+        version.stored = None
+        return version
 
     def typed(self, fields: dict[str, Value]) -> object:
         """The document as handlers get it.  Raises InvalidValue."""

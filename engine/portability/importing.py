@@ -220,7 +220,7 @@ class Staging:
             return f"there is a document with the id {id} already: use --replace, or leave `_id` out"
         try:
             codec.check_names(fields)
-            version = codec.make(fields)
+            version = codec.make_whole(fields)
         except DocumentInvalid as error:
             return error.problem
         body = cbor.encode(fields)

@@ -318,7 +318,7 @@ class DatabaseWriter(DatabaseReader):
         """Write what became of ``old``; ``named`` are the fields that the handler spoke of, None if all."""
         before = codec.fields(old)
         value["_id"], value["_creationTime"] = before["_id"], before["_creationTime"]
-        version = codec.make(value)
+        version = codec.make_whole(value)
         # What changes nothing is not a write, but for a document that the log does not hold as it is read.
         after = codec.fields(version)
         waiting = self._run.stamps.get((codec.name, version.id), ())

@@ -103,7 +103,7 @@ class MutationRun(QueryRun):
 
     def put(self, codec: TableCodec, value: Fields, stamps: tuple[str, ...] = ()) -> Version:
         """Write a document.  Raises DocumentInvalid if it does not fit its table."""
-        return self.put_version(codec, codec.make(value), value, stamps)
+        return self.put_version(codec, codec.make_whole(value), value, stamps)
 
     def put_version(self, codec: TableCodec, version: Version, value: Fields, stamps: tuple[str, ...] = ()) -> Version:
         """Write a document that was made of ``value`` already."""

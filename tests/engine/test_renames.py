@@ -163,7 +163,7 @@ def test_a_mapping_may_use_former_names() -> None:
         await ctx.db.insert("things", {"caption": "c", "width": 2})
 
     bench.write(write)
-    assert stored_fields(bench) == {"name": "c", "breadth": 2}
+    assert stored_fields(bench) == {"name": "c", "breadth": 2, "by_key": {}, "part": None}
 
 
 def test_both_names_in_one_document_are_one_too_many() -> None:

@@ -128,3 +128,15 @@ def test_operations_that_are_done_anew_find_what_the_table_makes_of_those_before
 
     assert race(compared, (add(id),), (Merge(id, {"x": ("maximum", 1)}), Merge(id, {"x": (kind, value)}))) == 0
     assert compared.state.documents["rows"][id]["x"] == 5
+
+
+@pytest.mark.parametrize("as_mapping", [False, True])
+def test_a_document_that_was_written_without_a_default_has_it_from_then_on(as_mapping: bool) -> None:
+    compared = Compared.open(SCHEMA)
+    compared.mutate((Insert("rows", {}, as_mapping=as_mapping),))
+    (id,) = compared.state.documents["rows"]
+    head = compared.head
+
+    compared.mutate((Patch(id, {"n": 1}), Patch(id, {"n": 0})))
+    compared.mutate((Patch(id, {"m": Int64(0)}),))
+    assert compared.head == head, "nothing was changed"
