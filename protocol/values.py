@@ -53,6 +53,11 @@ class Int64(int):
         return f"Int64({int(self)})"
 
 
+NUMBERS: Final[frozenset[type]] = frozenset((int, float, Int64))
+NUMBER_BYTES: Final = 9
+NESTED: Final[frozenset[type]] = frozenset((list, dict))
+
+
 def normalize(value: object, path: str = "$") -> Value:
     """Check a value and copy it into normal form, so that nobody else can change it.
 
@@ -92,10 +97,11 @@ def size(value: Value) -> int:
             total += size(item)
         return total
     if type(value) is list:
-        return 2 + sum(map(size, value))
+        # Vectors are long lists of numbers: spare them the calls.
+        return 2 + (NUMBER_BYTES * len(value) if NUMBERS.issuperset(map(type, value)) else sum(map(size, value)))
     if type(value) is bytes:
         return 2 + len(value)
-    return 9
+    return NUMBER_BYTES
 
 
 def depth(value: Value) -> int:
@@ -125,6 +131,8 @@ def too_deep(value: Value, allowed: int) -> str | None:
         return None
     if not allowed:
         return ""
+    if type(value) is list and NESTED.isdisjoint(map(type, value)):
+        return None
     for key, item in items:
         if type(item) is dict or type(item) is list:
             inside = too_deep(item, allowed - 1)

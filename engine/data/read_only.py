@@ -6,6 +6,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 
+from ...protocol.values import NUMBERS
 from .shapes import ANY, ArrayOf, ObjectOf, RecordOf, Shape, variants_of, walk
 
 T = TypeVar("T")
@@ -52,7 +53,8 @@ def frozen(obj: object) -> object:
                 msgspec.structs.force_setattr(obj, name, frozen(item))
         return obj
     if isinstance(obj, list):
-        return FrozenList([frozen(item) for item in obj])
+        # Vectors are long lists of numbers: spare them the calls.
+        return FrozenList(obj if NUMBERS.issuperset(map(type, obj)) else [frozen(item) for item in obj])
     if isinstance(obj, tuple):
         return tuple([frozen(item) for item in obj])
     if isinstance(obj, dict):

@@ -321,3 +321,4 @@ def test_strictly_an_int_is_no_int64() -> None:
 def test_freezing_leaves_scalars_alone() -> None:
     assert freeze("text") == "text"
     assert type(freeze(([1],))[0]) is not list
+    assert type(freeze([1, [2.5]])[1]) is type(freeze([2.5])) is not list
