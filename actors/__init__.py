@@ -6,7 +6,9 @@ table          one table and its indexes
 tables         all tables, brought up at each commit: what transactions read
 index          one index: order-preserving bytes in a sorted mapping
 sums           what the numbers of a range of an index add up to
-vectors        vectors side by side: which are nearest to one, exactly; alone here needs numpy
+directions     directions of vectors, and how near one is to another; alone here, with the next two, needs numpy
+vectors        the vectors of an index side by side
+comparison     one vector compared with all of them, bit by bit: who may be among the nearest
 requests       which client requests have been committed, so that a resend is harmless
 tail           the newest commits, held in memory for whoever follows by cursor
 committer      the one actor that gives out LSNs and makes entries

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from relive.actors.comparison import Comparison
+from relive.actors.directions import Direction
 from relive.actors.table import Table
 from relive.actors.vectors import Vectors
 from relive.actors.version import Version
@@ -20,6 +22,7 @@ from relive.engine.data.schema import Document, field, vector_index
 from relive.engine.data.shapes import object_shape
 from relive.engine.data.table_codec import TableCodec
 from relive.engine.data.vector_fields import Asked
+from relive.engine.transactions.vector_search import ranked, score_of
 
 DOCUMENTS = 20_000
 DIMENSIONS = 1_536
@@ -57,15 +60,13 @@ def vectors_of(name: str, documents: int, dimensions: int) -> NDArray[np.float64
 
 def search(vectors: Vectors, codec: TableCodec, versions: dict[str, Version], asked: Asked) -> list[str]:
     """As `nearest` does, without a transaction."""
-    from relive.actors.vectors import Direction
-
     known = codec.vector_indexes["near"]
     direction = Direction.of(asked.vector)
-    comparison = vectors.compare(direction, asked.alternatives)
+    comparison = Comparison.of(vectors, direction, asked.limit, asked.alternatives)
     while comparison.step():
         pass
-    found = [(id, known.vector_of(versions[id].document) or ()) for id in comparison.candidates(asked.limit)]
-    return [id for id, _ in direction.ranked(found, asked.limit)]
+    scores = {id: score_of(direction, known, versions[id]) for id in comparison.candidates()}
+    return [id for id, _ in ranked(scores, asked.limit)]
 
 
 def measure(name: str, documents: int, dimensions: int) -> None:
@@ -109,7 +110,7 @@ def measure(name: str, documents: int, dimensions: int) -> None:
     print(f"{name}, {documents:,} vectors of {dimensions:,}")
     print(f"  recall of {NEAREST}: {recall(None):.3f}; with a filter that 1 in {RARE:,} fits: {recall(rare):.3f}")
     print(f"  a search: {milliseconds(None):.1f} ms, with that filter {milliseconds(rare):.2f} ms")
-    print(f"  memory: {vectors.matrix.nbytes / documents:,.0f} bytes for a vector")
+    print(f"  memory: {sum(block.nbytes for block in vectors.blocks) / documents:,.0f} bytes for a vector")
     print(f"  the first search: {filled / documents * 1e6:.0f} µs for each document")
 
 

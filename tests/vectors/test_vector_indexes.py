@@ -383,7 +383,8 @@ def test_the_server_looks_at_vectors_bit_by_bit_so_that_a_search_finds_them_read
 def test_an_action_that_finds_the_table_changed_under_its_comparison_begins_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("relive.actors.vectors.BLOCK_NUMBERS", 3)
+    monkeypatch.setattr("relive.actors.comparison.STEP_NUMBERS", 3)
+    monkeypatch.setattr("relive.actors.vectors.BLOCK_NUMBERS", 6)
     bench = bench_of(Thing)
     ids = put(bench, *[Thing(embedding=[1.0, number / 10, 0.0]) for number in range(6)])
     tables, codec = bench.database.runtime.tables, bench.executor.codecs["things"]
@@ -476,7 +477,8 @@ def test_actions_search_as_queries_do_on_trio_and_in_asyncio(app: TestApp) -> No
 def test_an_action_that_searches_while_others_write_finds_what_there_was_at_one_moment(
     app: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("relive.actors.vectors.BLOCK_NUMBERS", 3)
+    monkeypatch.setattr("relive.actors.comparison.STEP_NUMBERS", 3)
+    monkeypatch.setattr("relive.actors.vectors.BLOCK_NUMBERS", 6)
     monkeypatch.setattr("relive.engine.transactions.vector_search.PER_TURN", 1)
     for number in range(4):
         app.mutation("docs:put", kind="a", embedding=[1.0, number / 10, 0.0])

@@ -312,7 +312,7 @@ def test_a_mutation_that_has_searched_conflicts_with_a_vector_that_came_and_with
 @given(vectors, vectors)
 @example((1e300, 1e300, -1e300), (5e-324, 0.0, 0.0))
 def test_scores_are_the_cosine_whatever_the_size_of_the_numbers(one: Vector, other: Vector) -> None:
-    from relive.actors.vectors import Direction
+    from relive.actors.directions import Direction
 
     assert abs(Direction.of(one).score(other) - cosine(one, other)) < 1e-14
     assert Direction.of(one).score(one) > 1 - 1e-15
