@@ -1,0 +1,3 @@
+"""What the harness writes anew, to deploy other code."""
+
+VERSION = 0

@@ -1,0 +1,88 @@
+"""Clients of one server that is killed under them: each asks and asks, and keeps in mind what it was told."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from random import Random
+from typing import Any
+
+from attrs import Factory, define
+
+from .record import Cancelled, Record
+
+HOST = "127.0.0.1"
+ANSWER_S_MAX = 30.0
+PAUSE_S_MAX = 0.01
+PLACED_FROM = 1_000_000
+"""Numbers of durable actions that clients begin; those of orders are smaller."""
+STEPS = 2
+
+
+@define(eq=False)
+class Clients:
+    """While ``listening`` is set there is a server; a request that it does not answer may have happened or not."""
+
+    port: int
+    seed: int
+    record: Record = Factory(Record)
+    listening: threading.Event = Factory(threading.Event)
+    stopped: threading.Event = Factory(threading.Event)
+    threads: list[threading.Thread] = Factory(list[threading.Thread])
+
+    def start(self) -> None:
+        for number, work in enumerate((self.order, self.place)):
+            thread = threading.Thread(target=self.go_on, args=(work, Random(self.seed * 10 + number)), daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.listening.set()
+        for thread in self.threads:
+            thread.join()
+
+    def go_on(self, work: Any, draw: Random) -> None:
+        number = 0
+        while not self.stopped.is_set():
+            if self.listening.wait(0.1):
+                work(number, draw)
+                number += 1
+                self.stopped.wait(draw.random() * PAUSE_S_MAX)
+
+    def order(self, number: int, draw: Random) -> None:
+        self.record.ordered[number] = False
+        steps = STEPS if draw.random() < 0.3 else 0
+        answer = self.ask("mutation", "main:order", number=number, seconds=draw.random() * 0.3, steps=steps)
+        self.record.ordered[number] = answer is not None
+        if draw.random() < 0.4:
+            chosen, job = draw.randint(max(0, number - 5), number), draw.choice(("first", "doomed", "outside"))
+            answer = self.ask("mutation", "main:cancel", number=chosen, job=job)
+            if answer is not None and answer["value"] is not None:
+                self.record.cancelled.append(Cancelled(chosen, job, answer["value"]))
+
+    def place(self, number: int, draw: Random) -> None:
+        answer = self.ask("action", "main:place", number=PLACED_FROM + number, steps=STEPS)
+        if answer is not None:
+            self.record.placed[PLACED_FROM + number] = answer["value"]
+
+    def ask(self, kind: str, path: str, **args: Any) -> Any:
+        """What the server answers; None if it was killed before it did."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=ANSWER_S_MAX)
+        try:
+            body = json.dumps({"path": path, "args": args, "format": "json"})
+            connection.request("POST", f"/api/{kind}", body, {"content-type": "application/json"})
+            answer = json.loads(connection.getresponse().read())
+        except TimeoutError:
+            self.record.problems.append(f"{path} {args} was not answered within {ANSWER_S_MAX:.0f} s")
+            return None
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        finally:
+            connection.close()
+        if answer.get("status") != "success":
+            self.record.problems.append(f"{path} {args}: {answer}")
+            return None
+        self.record.answered()
+        return answer
