@@ -155,14 +155,23 @@ class Database:
             await self.runtime.write_log()
             nursery.cancel_scope.cancel()
 
-    async def fill_vectors(self, at_most: int) -> None:
-        """Look at so many documents, or fewer, whose vectors were not looked at yet: whoever searches first need
-        not wait for that.  Others have their turn in between."""
-        for table in list(self.runtime.tables.by_name.values()):
+    def vectors_pending(self) -> int:
+        """Documents whose vectors were not looked at yet, counted once for each index of vectors."""
+        pending = 0
+        for table in self.runtime.tables.by_name.values():
             for name in table.definition.vectors:
-                while at_most > 0 and table.vectors(name).catch_up(VECTORS_PER_TURN):
-                    at_most -= VECTORS_PER_TURN
-                    await trio.lowlevel.checkpoint()
+                held = table.compared.get(name)
+                pending += len(table.versions if held is None else held.pending)
+        return pending
+
+    async def fill_vectors(self, left: int = 0) -> None:
+        """Look at documents whose vectors were not looked at yet, until there are no more than ``left``: whoever
+        searches first need not wait for that.  Others have their turn in between."""
+        while self.vectors_pending() > left:
+            for table in list(self.runtime.tables.by_name.values()):
+                for name in table.definition.vectors:
+                    table.vectors(name).catch_up(VECTORS_PER_TURN)
+            await trio.lowlevel.checkpoint()
 
     async def deploy(
         self, app: App, *, dry_run: bool = False, on_begin: Callable[[Deploy], None] = lambda deploy: None

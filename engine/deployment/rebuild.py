@@ -44,6 +44,9 @@ BYTES_PER_WORK = 4_096
 TEXT_KEYS_PER_WORK = 8
 """And one more for each so many keys in indexes of text."""
 
+VECTORS_PER_SLICE = 50
+"""Documents that were read already and whose vectors are looked at: about 2 ms."""
+
 DISCARDED_PER_SLICE = 500
 """Documents, or changes of documents: about 2 ms."""
 
@@ -93,7 +96,12 @@ class Rebuild:
         work = WORK_PER_SLICE
         while work > 0 and self.scans:
             work = self.scan(self.scans[0], work)
-        return not self.scans
+        return not (self.scans or self.look_at_vectors())
+
+    def look_at_vectors(self) -> bool:
+        """So that the first search after the switch finds them ready; False if nothing is left to look at."""
+        vectors = [table.vectors(name) for table in self.fresh.values() for name in table.definition.vectors]
+        return any(held.catch_up(VECTORS_PER_SLICE) for held in vectors)
 
     def follow(self) -> None:
         """Catch up with the newest commit.  Raises DeployInterrupted if history is another now."""

@@ -58,8 +58,9 @@ REQUEST_S_MAX = 300
 DRAIN_S_MAX = 10.0
 """How long a graceful stop waits for answers to be durable and written."""
 BEAT_S = 1.0
-VECTORS_PER_BEAT = 5_000
-"""Documents whose vectors are looked at after a start or a deploy, each time: about a second."""
+VECTORS_LEFT_MAX = 20_000
+"""Documents whose vectors may be left to look at when the first client comes: a query that searches then holds up
+everybody for some 4 s, which is far from `STUCK_S_MAX`."""
 STUCK_S_MAX = 30.0
 """A handler stuck in C code for so long ends the process, with all stacks printed."""
 ENDLESS_ACTION_S = 5.0
@@ -87,6 +88,8 @@ class Server:
     site_url: str | None = None
     """Where HTTP actions have a port of their own, while they do."""
     actions_scope: trio.CancelScope = Factory(trio.CancelScope)
+    filling: bool = False
+    """Whether there is a task that looks at vectors."""
     stopping: trio.Event = Factory(trio.Event)
     stream_ended: trio.Event = Factory(trio.Event)
 
@@ -135,12 +138,13 @@ class Server:
                 nursery.start_soon(self.run_actions)
                 async with trio.open_nursery() as shells:
                     shells.start_soon(self.syncer.run)
-                    shells.start_soon(self.heartbeat)
+                    shells.start_soon(self.heartbeat, shells)
                     await self.database.runtime.wait_durable(self.database.runtime.tail.head)
                     shells.start_soon(self.migrator.run)
                     shells.start_soon(self.database.schedules.run)
                     shells.start_soon(self.sessions.run)
                     self.sessions.end_former()
+                    await self.database.fill_vectors(VECTORS_LEFT_MAX)
                     async with trio.open_nursery() as doors:
                         listening = await self.env.listen(host, port)
                         accept = partial(trio.serve_listeners, handler_nursery=shells)
@@ -198,14 +202,21 @@ class Server:
         for stream in self.streams:
             stream.socket.close()
 
-    async def heartbeat(self) -> None:
+    async def fill_vectors(self) -> None:
+        """Beside the heartbeat, which must not wait for turns of others."""
+        await self.database.fill_vectors()
+        self.filling = False
+
+    async def heartbeat(self, shells: trio.Nursery) -> None:
         try:
             while True:
                 if gate.enabled:  # A debugger may stop the process for as long as it likes.
                     self.env.watchdog.feed(STUCK_S_MAX)
                 for socket in list(self.sockets):
                     socket.beat()
-                await self.database.fill_vectors(VECTORS_PER_BEAT)
+                if not self.filling and self.database.vectors_pending():
+                    self.filling = True
+                    shells.start_soon(self.fill_vectors)
                 await trio.sleep(BEAT_S)
         finally:
             self.env.watchdog.rest()

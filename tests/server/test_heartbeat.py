@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-async def no_heartbeat(server: Server) -> None:
+async def no_heartbeat(server: Server, shells: trio.Nursery) -> None:
     """Beats never."""
 
 

@@ -346,6 +346,8 @@ def test_a_deploy_fills_a_new_index_and_refuses_one_that_stored_vectors_do_not_f
     ids = bench.write(fill)
     bench.flush()
     bench.deploy(app_of(indexed, version=2))
+    assert bench.database.runtime.tables.table("notes").compared.keys() == {"by_embedding"}
+    assert bench.database.vectors_pending() == 0, "nobody has searched, and the deploy left nothing to wait for"
     index: Any = indexed
     assert [id for id, _ in found(bench, [1, 0, 0], index.by_embedding, limit=3)] == ids[:3]
     bench.flush()
@@ -369,10 +371,11 @@ def test_the_server_looks_at_vectors_bit_by_bit_so_that_a_search_finds_them_read
     put(bench, *[Thing(embedding=[1.0, float(number), 0.0]) for number in range(50)])
     again = bench.reopen()
     table = again.database.runtime.tables.table("things")
-    trio.run(again.database.fill_vectors, 10)
-    assert len(table.compared["by_embedding"].pending) == 30
-    for _ in range(5):
-        trio.run(again.database.fill_vectors, 1_000)
+    assert again.database.vectors_pending() == 100
+    trio.run(again.database.fill_vectors, 50)
+    assert again.database.vectors_pending() == 20
+    trio.run(again.database.fill_vectors)
+    assert again.database.vectors_pending() == 0
     assert [*table.compared] == ["by_embedding", "by_place"]
     assert not any(vectors.pending for vectors in table.compared.values())
     put(again, Thing(embedding=[1.0, 0.0, 0.0]))
