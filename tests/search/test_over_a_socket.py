@@ -24,15 +24,15 @@ class Doc(Document):
     by_embedding = vector_index(embedding, dimensions=2, filters=(section,))
 
 @query
-async def find(ctx: QueryCtx, words: str, section: str | None = None) -> list[tuple[str, str, float]]:
+async def find(ctx: QueryCtx, words: str, section: str | None = None) -> list[str]:
     found = ctx.db.query(Doc).search(Doc.by_body, words, ANY if section is None else section)
-    return [(doc.section, doc.body, doc.likes) for doc in await found.take(2)]
+    return [f'{doc.section} {doc.body} {doc.likes}' for doc in await found.take(2)]
 
 @query
-async def near(ctx: QueryCtx, sections: list[str] | None = None) -> list[tuple[str, float]]:
+async def near(ctx: QueryCtx, sections: list[str] | None = None) -> list[str]:
     filters = None if sections is None else [{"section": section} for section in sections]
     found = await ctx.vector_search(Doc.by_embedding, [1.0, 0.0], limit=5, filter=filters)
-    return [(id, score) for id, score in found]
+    return [f'{id} {score}' for id, score in found]
 
 @mutation
 async def put(ctx: MutationCtx, section: str, body: str, embedding: list[float] | None = None) -> str:
