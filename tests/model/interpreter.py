@@ -134,7 +134,8 @@ class Interpreter:
     def query(self, ctx: Any, read: Read) -> Any:
         cls = self.classes.get(read.table)
         named = read.by_name or cls is None
-        query = ctx.db.query(read.table if named else cls)
+        reader = ctx.db.system if read.table.startswith("_") else ctx.db
+        query = reader.query(read.table if named else cls)
         if read.index:
             index = read.index if named else getattr(cls, read.index)
             query = query.index(index, *read.equal, **read.bounds)
