@@ -19,6 +19,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from attrs import Factory, define
 
+from ...actors.version import Version
 from ...log.entry import IndexKey, IndexName
 from ...protocol.limits import DOCUMENT_BYTES_MAX
 from .. import limits
@@ -29,6 +30,9 @@ from .transaction import Transaction
 from .usage import Usage
 
 OUTGROWN = "the page has grown beyond what can be read at once"
+
+Position = bytes
+"""A place among the results of a query, as a cursor holds it."""
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -63,11 +67,32 @@ class Page(Record, Generic[T]):
     page_status: Literal["SplitRecommended", "SplitRequired"] | None = field(name="pageStatus", default=None)
 
 
-class Pageable(Protocol[T_contra]):
-    """What a page is read of: a range of an index, in one order."""
+class Readable(Protocol[T_contra]):
+    """What pages are read of."""
 
     @property
     def transaction(self) -> Transaction: ...
+    @property
+    def tests(self) -> tuple[Callable[[T_contra], bool], ...]: ...
+    @property
+    def shown(self) -> Callable[[Any], Any] | None: ...
+
+
+class Part(Protocol):
+    """The part of a query's results that a page may read, between two positions."""
+
+    def after(self, position: Position) -> None: ...
+    def up_to(self, position: Position) -> None:
+        """``position`` is the last one of the page."""
+
+    def scan(self) -> Iterator[tuple[Position, Version]]:
+        """Go through the documents, each with its position; they count as read."""
+        ...
+
+
+class Pageable(Readable[T_contra], Protocol[T_contra]):
+    """A range of an index, in one order."""
+
     @property
     def index_name(self) -> IndexName: ...
     @property
@@ -77,18 +102,16 @@ class Pageable(Protocol[T_contra]):
     @property
     def reverse(self) -> bool: ...
     @property
-    def tests(self) -> tuple[Callable[[T_contra], bool], ...]: ...
-    @property
-    def shown(self) -> Callable[[Any], Any] | None: ...
-    @property
     def declaration(self) -> str:
         """The fields of the index, so that an index of other fields has other cursors."""
 
 
 @define(eq=False)
 class Bounds:
-    """The part of the query's range that a page may read."""
+    """Of a range; positions are keys of the index."""
 
+    transaction: Transaction
+    index_name: IndexName
     start: IndexKey
     stop: IndexKey | None
     reverse: bool
@@ -100,34 +123,47 @@ class Bounds:
             self.start = max(self.start, position + b"\0")
 
     def up_to(self, position: IndexKey) -> None:
-        """``position`` is the last key of the page."""
         if self.reverse:
             self.start = max(self.start, position)
         else:
             self.stop = position + b"\0" if self.stop is None else min(self.stop, position + b"\0")
 
+    def scan(self) -> Iterator[tuple[IndexKey, Version]]:
+        scan = self.transaction.scan(self.index_name, self.start, self.stop, reverse=self.reverse)
+        for version in scan:
+            assert scan.last is not None
+            yield scan.last, version
+
 
 def read_page(query: Pageable[T], options: PaginationOptions) -> Page[T]:
-    """Raises InvalidCursor for cursors of another query, and for a page that has grown beyond the limits;
-    ValueError for counts below 1."""
+    """As `read_part`, of a range."""
+    bounds = Bounds(query.transaction, query.index_name, query.start, query.stop, query.reverse)
+    return read_part(query, fingerprint_of(query), bounds, options)
+
+
+def read_part(query: Readable[T], fingerprint: bytes, part: Part, options: PaginationOptions) -> Page[T]:
+    """A page of what ``part`` is all of.  The fingerprint is what makes a position mean the same place.
+
+    Raises InvalidCursor for cursors of another query, and for a page that has grown beyond the limits;
+    ValueError for counts below 1.
+    """
     check_options(options)
     transaction = query.transaction
-    pages, fingerprint = transaction.pages, fingerprint_of(query)
+    pages = transaction.pages
     assert pages is not None, "the system reads no pages"
     name = pages.name(fingerprint, options.cursor)
     end = options.end_cursor if options.end_cursor is not None else pages.given.get(name)
-    bounds = Bounds(query.start, query.stop, query.reverse)
     if options.cursor is not None:
         position = pages.cursors.decode(fingerprint, options.cursor)
         if position is None:
             # Nothing comes after the end.
             pages.ends[name] = options.cursor
             return Page(page=[], is_done=True, continue_cursor=options.cursor)
-        bounds.after(position)
-    reading = Reading(query, bounds, Allowance.of(options, transaction.usage))
+        part.after(position)
+    reading = Reading(query, part, Allowance.of(options, transaction.usage))
     last = pages.cursors.decode(fingerprint, end) if end is not None else None
     if last is not None:
-        bounds.up_to(last)
+        part.up_to(last)
         reading.read_all()
     elif end is not None:
         # No page follows this one: if it has grown too long, it may end sooner.
@@ -155,8 +191,8 @@ def check_options(options: PaginationOptions) -> None:
 
 
 def fingerprint_of(query: Pageable[T]) -> bytes:
-    """What makes a position mean the same place: the index as it is declared, the range, the order."""
-    parts = (
+    """The index as it is declared, the range, the order."""
+    return fingerprint_of_parts(
         query.index_name.table.encode(),
         query.index_name.index.encode(),
         query.declaration.encode(),
@@ -165,6 +201,9 @@ def fingerprint_of(query: Pageable[T]) -> bytes:
         b"desc" if query.reverse else b"asc",
         b"%d" % len(query.tests),
     )
+
+
+def fingerprint_of_parts(*parts: bytes) -> bytes:
     digest = blake2b(digest_size=FINGERPRINT_BYTES)
     for part in parts:
         digest.update(b"%d:" % len(part) + part)
@@ -199,14 +238,14 @@ class Allowance:
 class Reading(Generic[T]):
     """One page being read."""
 
-    query: Pageable[T]
-    bounds: Bounds
+    query: Readable[T]
+    part: Part
     allowance: Allowance
     found: list[T] = Factory(list)
-    positions: list[IndexKey] = Factory(list[IndexKey])
-    """Keys of all that was scanned, in the order of reading."""
+    positions: list[Position] = Factory(list[Position])
+    """Of all that was scanned, in the order of reading."""
     bytes_read: int = 0
-    last: IndexKey | None = None
+    last: Position | None = None
     """Where a new page ended; None if it reached the end of the range."""
     cut_short: bool = False
     """A limit ended the page, not its size."""
@@ -229,22 +268,18 @@ class Reading(Generic[T]):
         except LimitReached as error:
             raise InvalidCursor(OUTGROWN) from error
 
-    def scan(self) -> Iterator[IndexKey]:
-        """Go through the documents; their keys."""
-        query, bounds = self.query, self.bounds
-        transaction = query.transaction
-        scan = transaction.scan(query.index_name, bounds.start, bounds.stop, reverse=query.reverse)
-        for version in scan:
-            key = scan.last
-            assert key is not None
-            self.positions.append(key)
+    def scan(self) -> Iterator[Position]:
+        """Go through the documents; their positions."""
+        query = self.query
+        for position, version in self.part.scan():
+            self.positions.append(position)
             self.bytes_read += version.size
             seen = version.document if query.shown is None else query.shown(version.document)
             document: T = seen  # type: ignore[assignment]
             if all(test(document) for test in query.tests):
-                transaction.handed_out[version.id] = version
+                query.transaction.handed_out[version.id] = version
                 self.found.append(document)
-            yield key
+            yield position
 
     def is_full(self, allowance: Allowance) -> bool:
         return (
@@ -253,7 +288,7 @@ class Reading(Generic[T]):
             or len(self.found) >= limits.PAGE_ROWS_MAX
         )
 
-    def middle(self) -> IndexKey | None:
+    def middle(self) -> Position | None:
         return self.positions[len(self.positions) // 2] if len(self.positions) > 2 else None
 
     def status(self) -> Literal["SplitRecommended", "SplitRequired"] | None:

@@ -14,18 +14,20 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from decimal import Context, Decimal
 from heapq import nlargest
-from typing import Generic, TypeVar
+from itertools import islice
+from typing import Any, Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
 
+from ...actors.version import Version
 from ...log.entry import IndexKey, IndexName
 from ..data.table_codec import TableCodec
 from ..data.text_fields import LENGTH_BITS, LENGTH_MAX, TEXT_END, WEIGHT_BYTES, word_range
 from ..data.words import Wanted, wanted_words
-from ..errors import LimitReached
+from ..errors import LimitReached, NotUnique
 from ..limits import (
     SEARCH_CHARS_MAX,
     SEARCH_KEYS_MAX,
@@ -33,6 +35,7 @@ from ..limits import (
     SEARCH_TERMS_MAX,
     SEARCH_WORDS_MAX,
 )
+from .pagination import Page, PaginationOptions, Position, fingerprint_of_parts, read_part
 from .transaction import Transaction
 
 T = TypeVar("T")
@@ -46,6 +49,10 @@ WHOLE, BEGUN = 2, 1
 LOGARITHM = Context(prec=12)
 LESS = "Look for fewer words"
 MORE = "Look for longer or rarer words, or give the search filters"
+RANKED_FIRST = 64
+"""Most searches want no more; of many found, to sort all would take longer than to find them."""
+MORE_RANKED = 8
+PLACE_BYTES = 4
 ID_PLACE = 9 + 1
 """Where the id begins in what a key ends with: behind the creation time, and its own tag."""
 
@@ -59,10 +66,17 @@ class Found:
     counts: list[dict[IndexKey, int]] = field(factory=list[dict[IndexKey, int]])
     """For each wanted word, what its places in each text count together."""
 
-    def ranked(self, at_most: int) -> list[str]:
+    def ranked(self) -> Iterator[str]:
         """Ids, the most relevant first."""
+        scores, given, wanted = self.scores(), 0, RANKED_FIRST
+        while given < len(scores):
+            best = nlargest(wanted, zip(scores.values(), scores, strict=True))
+            yield from [document[ID_PLACE : -len(TEXT_END)].decode() for _, document in best[given:]]
+            given, wanted = len(best), wanted * MORE_RANKED
+
+    def scores(self) -> dict[IndexKey, float]:
         if not self.lengths:
-            return []
+            return {}
         lengths, scores = self.lengths, dict.fromkeys(self.lengths, 0.0)
         average = sum(lengths.values()) / len(lengths)
         for counts in self.counts:
@@ -71,8 +85,7 @@ class Found:
                 often = count / WHOLE
                 long = 1 - LENGTH_MATTERS + LENGTH_MATTERS * (lengths[document] / average)
                 scores[document] += rarity * (often * (SATURATION + 1) / (often + SATURATION * long))
-        best = nlargest(at_most, zip(scores.values(), scores, strict=True))
-        return [document[ID_PLACE : -len(TEXT_END)].decode() for _, document in best]
+        return scores
 
 
 def rarity_of(having: int, all: int) -> float:
@@ -131,6 +144,8 @@ class SearchQuery(Generic[T]):
     prefix: IndexKey
     wanted: tuple[Wanted, ...]
     tests: tuple[Callable[[T], bool], ...] = ()
+    shown: None = None
+    """Pages give documents as they are."""
 
     def __repr__(self) -> str:
         """Printed when a way to read it was forgotten; of what it works with, nothing may show."""
@@ -142,22 +157,32 @@ class SearchQuery(Generic[T]):
 
     def rows(self) -> Iterator[T]:
         """Raises LimitReached for more than 1,024 documents."""
-        transaction, table = self.transaction, self.codec.name
-        found = find(transaction, self.index_name, self.prefix, self.wanted)
-        for place, id in enumerate(found.ranked(SEARCH_RESULTS_MAX + 1), 1):
+        transaction = self.transaction
+        for place, version in enumerate(self.versions(self.find().ranked()), 1):
             if place > SEARCH_RESULTS_MAX:
-                raise LimitReached("results of a search", place, SEARCH_RESULTS_MAX, f"take() fewer. {MORE}")
-            transaction.points[table, id] = None
-            # Written meanwhile, by whoever goes through the results: it is given as it is now.
-            version = transaction.overlay.find(table, id)
+                remedy = f"take() fewer, or paginate(). {MORE}"
+                raise LimitReached("results of a search", place, SEARCH_RESULTS_MAX, remedy)
             if version is None:
                 continue
-            transaction.usage.read(version.size)
             document: T = version.document  # type: ignore[assignment]
             if self.tests and not all(test(document) for test in self.tests):
                 continue
-            transaction.handed_out[id] = version
+            transaction.handed_out[version.id] = version
             yield document
+
+    def find(self) -> Found:
+        return find(self.transaction, self.index_name, self.prefix, self.wanted)
+
+    def versions(self, ids: Iterable[str]) -> Iterator[Version | None]:
+        """Documents that were found, which count as read; None for one that is not there any more."""
+        transaction, table = self.transaction, self.codec.name
+        for id in ids:
+            transaction.points[table, id] = None
+            # Written meanwhile, by whoever goes through the results: it is given as it is now.
+            version = transaction.overlay.find(table, id)
+            if version is not None:
+                transaction.usage.read(version.size)
+            yield version
 
     async def collect(self) -> list[T]:
         """All of them, which may be 1,024.  Raises LimitReached if there are more."""
@@ -179,15 +204,71 @@ class SearchQuery(Generic[T]):
         """The most relevant, or None."""
         return next(self.rows(), None)
 
+    async def unique(self) -> T | None:
+        """The only one, or None.  Raises NotUnique, with both ids, if there are two."""
+        found: list[Any] = await self.take(2)
+        if len(found) > 1:
+            raise NotUnique(self.codec.name, found[0].id, found[1].id)
+        return found[0] if found else None
+
     async def count(self) -> int:
         """How many there are.  Without a `filter` none of them is read, and 1,024 is no limit."""
         if self.tests:
             return sum(1 for _ in self.rows())
-        return len(find(self.transaction, self.index_name, self.prefix, self.wanted).lengths)
+        return len(self.find().lengths)
+
+    async def exists(self) -> bool:
+        """Whether there is any.  Without a `filter` none of them is read."""
+        if self.tests:
+            return await self.first() is not None
+        return bool(self.find().lengths)
+
+    async def paginate(self, options: PaginationOptions, /) -> Page[T]:
+        """One page, the most relevant first; 1,024 is no limit.
+
+        Pages that are watched side by side fit together: a page is so many results from a place on, whatever
+        they are.  A page that is asked for later starts at its place as of then.
+
+        Raises InvalidCursor for a cursor of another search, ValueError for counts below 1.
+        """
+        return read_part(self, self.fingerprint(), Places(self), options)
+
+    def fingerprint(self) -> bytes:
+        """What makes a place mean the same."""
+        made = self.codec.text_indexes[self.index_name.index].made
+        words = [b"%d" % word.begun + word.word.encode() for word in self.wanted]
+        named = (self.index_name.table, self.index_name.index, repr((made.text, made.filters)))
+        parts = (b"search", *[part.encode() for part in named], self.prefix, b"%d" % len(self.tests))
+        return fingerprint_of_parts(*parts, *words)
 
     async def __aiter__(self) -> AsyncIterator[T]:
         for document in self.rows():
             yield document
+
+
+@define(eq=False)
+class Places:
+    """The part of a search's results that a page may read; a position is how many results are up to there."""
+
+    query: SearchQuery[Any]
+    start: int = 0
+    stop: int | None = None
+
+    def after(self, position: Position) -> None:
+        self.start = max(self.start, int.from_bytes(position))
+
+    def up_to(self, position: Position) -> None:
+        place = int.from_bytes(position)
+        self.stop = place if self.stop is None else min(self.stop, place)
+
+    def scan(self) -> Iterator[tuple[Position, Version]]:
+        ids = islice(
+            self.query.find().ranked(), self.start, max(self.start, self.stop) if self.stop is not None else None
+        )
+        versions = self.query.versions(ids)
+        for place, version in enumerate(versions, self.start + 1):
+            if version is not None:
+                yield place.to_bytes(PLACE_BYTES), version
 
 
 def searched(
