@@ -195,15 +195,13 @@ def test_before_a_job_runs_its_row_is_looked_at_again_for_it_may_be_cancelled_me
     app: TestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     id = later(app, "put", {"text": "a"})
-    get = Jobs.get
+    mutate = Jobs.mutate
 
-    def just_before(self: Jobs, wanted: str) -> Any:
-        known = get(self, wanted)
-        if states(app) == ["pending"]:
-            app.mutation("main:cancel", id=id)  # Between the look of whoever begins it and the transaction.
-        return known
+    def a_moment_later(self: Jobs, job: Any) -> Any:
+        app.mutation("main:cancel", id=id)  # Whoever begins it has looked, and the transaction has not begun.
+        return mutate(self, job)
 
-    monkeypatch.setattr(Jobs, "get", just_before)
+    monkeypatch.setattr(Jobs, "mutate", a_moment_later)
     app.run_scheduled()
     assert (states(app), notes(app)) == (["canceled"], [])
 
