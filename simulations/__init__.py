@@ -29,6 +29,7 @@ model          the app a second time, brutally simple
 fold           the documents that a log makes
 remembered     the requests that a log answers
 keys           the keys of documents, made of the log
+moments        what time it was
 history        the log, laid over the model
 excuses        what each fault excuses
 isolation      whether clients can tell that transactions were not one after another

@@ -9,6 +9,7 @@
     rot, misread              refused with the place; the same state; without a last batch that nothing proves
                               (`damage.judge`)
     the tables fail           rebuilt, unseen; the process ends at the fourth time
+    any end of a process      actions under way have failed, for good; durable ones go on
     a copy that comes late    what failed may succeed, what wrote nothing is answered as before, until a restart
 
 Invariant: an excuse looks at what was done to this process, this client and this request, never at what the plan
@@ -21,9 +22,9 @@ from collections.abc import Iterator
 
 from ..actors.supervisor import REBUILDS_MAX
 from .history import History
-from .plan import DISK_FULL, DUPLICATE, FOLLOWER, HALF_OPEN, SYNC_FAILS, WRITE_FAILS
+from .plan import CLOCK, DISK_FULL, DUPLICATE, FOLLOWER, HALF_OPEN, SYNC_FAILS, WRITE_FAILS
 from .process import CRASHED, DISK, FAILED, KILLED, STOPPED
-from .trace import Answered, Ended, Event, Faulted, Opened, Started, Wrote
+from .trace import Answered, Ended, Event, Faulted, Opened, Phase, Started, Wrote
 
 FAULTS_OF_THE_DISK = frozenset({SYNC_FAILS, WRITE_FAILS, DISK_FULL})
 
@@ -65,6 +66,40 @@ def may_end(history: History, position: int, how: str) -> bool:
 def may_be_refused(history: History, answered: int) -> bool:
     """Whether a request may be answered that the disk takes nothing: it has been full."""
     return bool(faults_before(history, answered, frozenset({DISK_FULL})))
+
+
+def moment_of(history: History, position: int, ts: int) -> int:
+    """The entry as of which something is that was said at a position to be of a time.
+
+    The time may be that of an entry which a full disk took back.  No entry of the log has it, but if the clock is set
+    back later, and the process ends, others may be written with earlier times.
+    """
+    lsn, durable = history.lsn_at(ts), history.durable[position]
+    if lsn > durable and faults_before(history, position, frozenset({DISK_FULL})):
+        between = events_between(history, position, written_at(history, durable + 1) + 1)
+        if any(isinstance(event, Started) for event in between):
+            return durable
+    return lsn
+
+
+def may_be_interrupted(history: History, begun: int, ended: int) -> bool:
+    """Whether a scheduled action that began with one entry may have failed with another."""
+    first, last = written_at(history, begun), min(written_at(history, ended) + 1, len(history.events))
+    # The entry that ends it is made before it is written; until it had begun, nobody could have ended it.
+    stopped = any(isinstance(event, Ended | Started) for event in events_between(history, first, last))
+    settled = any(isinstance(event, Phase) and event.name == "settled" for event in events_between(history, 0, last))
+    return stopped or settled or may_wait_for_the_disk(history)
+
+
+def may_oversleep(history: History) -> bool:
+    """Whether the clock was set back while somebody waited for a time that it shows."""
+    faults = faults_before(history, len(history.events), frozenset({CLOCK}))
+    return any(fault.amount < 0 for fault in faults)
+
+
+def may_wait_for_the_disk(history: History) -> bool:
+    """Whether what could not be written may be tried again, behind what came later."""
+    return bool(faults_before(history, len(history.events), frozenset({DISK_FULL})))
 
 
 def written_at(history: History, lsn: int) -> int:

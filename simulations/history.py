@@ -10,12 +10,13 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
+from ..engine.execution.scheduled import SCHEDULE
 from ..log.entry import Entry, Kind
 from ..protocol import cbor, json
 from .apps import version_of
 from .client import session_id
 from .fold import SYSTEM, Change, Fold
-from .model import items
+from .model import items, timers
 from .model.rows import NUMBER, Ref, Refusal, Row
 from .model.state import State
 from .run import Run
@@ -126,6 +127,7 @@ def execute(history: History, entry: Entry, fold: Fold) -> None:
         state.tables.version = version_of(entry.code)
     elif entry.kind is Kind.SYSTEM:
         migrate(history, entry)
+        take_over(history)
     elif entry.kind is Kind.MUTATION:
         args: Any = cbor.decode(entry.args)
         where = f"entry {entry.lsn}, {entry.function} with {args}"
@@ -134,6 +136,8 @@ def execute(history: History, entry: Entry, fold: Fold) -> None:
         except Refusal:
             history.unlike.append(f"{where}: it must be refused, and is in the log")
             return
+        if entry.cause.kind == SCHEDULE:
+            complete(history, entry.cause.id)
         state.stamp(entry.ts)
         if entry.result is not None and entry.result != result:
             history.unlike.append(f"{where}: its result is {entry.result!r}, and must be {result!r}")
@@ -149,19 +153,52 @@ def migrate(history: History, entry: Entry) -> None:
             items.repaint(state.tables, row)
 
 
+def take_over(history: History) -> None:
+    """What the system itself does to jobs."""
+    tables = history.states[-1].tables
+    for change in history.changes[-1]:
+        if change.table != timers.JOBS:
+            continue
+        row = row_of(history, change.id)
+        if change.new is None:
+            if row is not None:
+                tables.delete(timers.JOBS, row)
+        elif row is None:
+            tables.insert(timers.JOBS, **timers.of(history.fold.decode(change.new)))
+        else:
+            tables.patch(timers.JOBS, row, **timers.of(history.fold.decode(change.new)))
+
+
+def complete(history: History, job: str) -> None:
+    """A job that is a mutation has run, and done nothing about itself."""
+    row = row_of(history, job)
+    if row is not None and row["state"] == timers.PENDING:
+        history.states[-1].tables.patch(timers.JOBS, row, state=timers.SUCCESS)
+
+
+def row_of(history: History, id: str) -> Row | None:
+    """The model's row of a document."""
+    rows = history.states[-1].tables.rows(timers.JOBS)
+    return next((row for row in rows if history.ids.get(row[NUMBER]) == id), None)
+
+
 def compare(history: History, entry: Entry, fold: Fold) -> None:
     """The tables that the entry wrote, or the model, must be the same."""
     now, before = history.states[-1].tables.by_name, history.states[-2].tables.by_name
-    touched = {write.table for write in entry.writes if not write.table.startswith(SYSTEM)}
+    touched = {write.table for write in entry.writes if is_modelled(write.table)}
     touched |= {name for name, rows in now.items() if rows is not before.get(name, ())}
     for table in sorted(touched):
         rows, found = now.get(table, ()), fold.whole(table)
         for row, document in zip(rows, found, strict=False):
             history.ids.setdefault(row[NUMBER], document["_id"])
         expected = [{"_id": history.ids.get(row[NUMBER]), **public(history, row)} for row in rows]
-        plain = [without_time(document) for document in found]
+        plain = [plain_of(table, document) for document in found]
         if plain != expected:
             history.unlike.append(f"entry {entry.lsn}, {entry.function}: {table} is {plain}, and must be {expected}")
+
+
+def is_modelled(table: str) -> bool:
+    return table == timers.JOBS or not table.startswith(SYSTEM)
 
 
 def public(history: History, row: Row) -> Row:
@@ -172,7 +209,10 @@ def public(history: History, row: Row) -> Row:
     }
 
 
-def without_time(document: dict[str, Any]) -> dict[str, Any]:
+def plain_of(table: str, document: dict[str, Any]) -> dict[str, Any]:
+    """Without what the model does not know."""
+    if table == timers.JOBS:
+        return {"_id": document["_id"], **timers.of(document)}
     return {name: value for name, value in document.items() if name != "_creationTime"}
 
 

@@ -28,8 +28,19 @@ INDEXES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "parts": {"by_name": ("name",)},
     "notes": {"by_body": ("body",), "by_at": ("at",)},
     "items": {"by_name": ("name",), "by_size": ("size",)},
+    "timers": {"by_number": ("number",)},
+    "marks": {},
+    "beats": {"by_name": ("name",)},
 }
 """Of the newest version of the app, by table and index."""
+SYSTEM_INDEXES: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "_scheduled_functions": {
+        "by_scheduled_time": ("scheduledTime",),
+        "by_completed_time": ("completedTime",),
+        "by_state": ("state.kind", "scheduledTime"),
+    },
+}
+"""Of tables of the engine's own that the app reads."""
 
 
 @frozen
@@ -55,9 +66,17 @@ def keys_of(table: str, document: bytes | None) -> dict[str, IndexKey]:
     fields: Any = cbor.decode(document)
     place = sort_key(fields["_creationTime"]) + sort_key(fields["_id"])
     keys = {"by_id": fields["_id"].encode(), "by_creation_time": place}
-    for name, of in INDEXES.get(table, {}).items():
-        keys[name] = b"".join(sort_key(fields[each]) if each in fields else UNDEFINED_KEY for each in of) + place
+    for name, of in (INDEXES.get(table) or SYSTEM_INDEXES.get(table, {})).items():
+        keys[name] = b"".join(key_at(fields, each.split(".")) for each in of) + place
     return keys
+
+
+def key_at(fields: Any, path: list[str]) -> IndexKey:
+    for name in path:
+        if name not in fields:
+            return UNDEFINED_KEY
+        fields = fields[name]
+    return sort_key(fields)
 
 
 def touches(read: KeyRange, move: Move) -> bool:

@@ -67,6 +67,8 @@ logger = logging.getLogger("relive")
 
 PAUSED_S = 1.0
 """How often to look whether a paused deployment has been resumed."""
+RETRY_S = 1.0
+"""How long to wait when the log takes nothing now."""
 
 
 @frozen
@@ -308,7 +310,7 @@ class Actions:
 
     async def result_of(self, job: Job) -> bytes:
         """The result as Convex JSON.  Raises what the handler raises."""
-        await self.wait_durable(self.executor.runtime.tail.head)
+        await self.settle(job)
         if job.durable is not None:
             await self.go_on(job, job.durable)
         run = LocalRun(self, job, variables_of(self.executor))
@@ -323,18 +325,40 @@ class Actions:
                 result = await job.function.handler(ActionCtx(run), **arguments)
         return self.encoded(job, result)
 
+    async def settle(self, job: Job) -> None:
+        """Wait until all that it can see is durable; what a full disk takes back, it does not see.
+
+        Raises WritesRefused if its own row was taken back: then nothing has begun.
+        """
+        while True:
+            try:
+                await self.wait_durable(self.executor.runtime.tail.head)
+                return
+            except WritesRefused:
+                if job.durable is not None and not self.records.has(job.durable):
+                    raise
+
     async def go_on(self, job: Job, id: str) -> None:
         """Make ready what was read from the log.  Raises FunctionNotFound, WrongKind, ArgumentValidationError."""
         if job.arguments is not None:
             return
         while is_paused(self.executor.runtime.tables):
             await self.pass_time(PAUSED_S)
-        self.records.again(self.records.row(id))
+        await self.note_again(id)
         if job.endpoint is None:
             raise FunctionNotFound(job.name)
         if job.endpoint.kind != "action":
             raise WrongKind(job.name, "action", job.endpoint.kind)
         job.arguments = Arguments(job.call, job.endpoint)
+
+    async def note_again(self, id: str) -> None:
+        """Note that a durable action goes on; as soon as the log takes that."""
+        while True:
+            try:
+                self.records.again(self.records.row(id))
+                return
+            except WritesRefused:
+                await self.pass_time(RETRY_S)
 
     async def in_thread(self, job: Job, run: LocalRun, arguments: dict[str, Any]) -> object:
         async with trio.open_nursery() as nursery:
@@ -397,33 +421,52 @@ class Actions:
             return
         job.concluded = True
         self.note(job, failure)
-        lsn = self.record_end(job, outcome, failure)
-        if lsn is None or self.nursery is None:
+        # The end of a durable action goes to the log; but not if the server stops: then it goes on later.
+        stops = isinstance(job.reason, ActionStopped) or (failure is not None and self.is_over())
+        lsn = self.record_end(job, outcome, failure) if job.durable is not None and not stops else None
+        if job.durable is None or stops or self.nursery is None:
             job.finish(outcome)
         else:
-            self.nursery.start_soon(self.finish_when_durable, job, outcome, lsn)
+            self.nursery.start_soon(self.finish_when_durable, job, outcome, failure, lsn)
 
     def record_end(self, job: Job, outcome: ActionOutcome, failure: Failure | None) -> LSN | None:
-        """The end of a durable action goes to the log; but not if the server stops: then it goes on later."""
-        if job.durable is None or isinstance(job.reason, ActionStopped) or (failure is not None and self.is_over()):
-            return None
+        """What to wait for; None if the log takes nothing now."""
+        assert job.durable is not None
         try:
             return self.records.end(job.durable, job.name, outcome, failure).lsn
         except WritesRefused as error:
-            logger.error("how durable action %s ended could not be recorded: %s", job.durable, error)
+            logger.warning("how durable action %s ended cannot be recorded yet: %s", job.durable, error)
             return None
 
     def is_over(self) -> bool:
         """Whether everything is being cancelled."""
         return self.nursery is None or self.nursery.cancel_scope.cancel_called
 
-    async def finish_when_durable(self, job: Job, outcome: ActionOutcome, lsn: LSN) -> None:
+    async def finish_when_durable(
+        self, job: Job, outcome: ActionOutcome, failure: Failure | None, lsn: LSN | None
+    ) -> None:
+        """Tell how a durable action has ended once that is recorded; if the server stops before, it goes on later."""
+        recorded = False
+        try:
+            while not (recorded := await self.is_durable(lsn)) and not isinstance(job.reason, ActionStopped):
+                await self.pass_time(RETRY_S)
+                lsn = self.record_end(job, outcome, failure)
+        finally:
+            if not recorded:
+                job.cancel(ActionStopped())
+                app = job.app if job.app is not None else self.executor.app
+                outcome = failure_of(ActionStopped(), app.bundle.folder).of_function(job.id, self.hidden(job), ())
+            job.finish(outcome)
+
+    async def is_durable(self, lsn: LSN | None) -> bool:
+        """Once that is known; False if it was taken back, or is no entry at all."""
+        if lsn is None:
+            return False
         try:
             await self.wait_durable(lsn)
         except WritesRefused:
-            logger.error("how durable action %s ended was taken back by the disk", job.durable)
-        finally:
-            job.finish(outcome)
+            return False
+        return True
 
     def hidden(self, job: Job) -> bool:
         return self.executor.redact and not job.call.admin

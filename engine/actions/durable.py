@@ -105,6 +105,10 @@ class Records:
     def write(self, id: str, function: str, what: str, note: SystemHandler[None]) -> Written[None]:
         return self.executor.write(function, "action", note, {"durable": what, "action": id}, f"{id} {function}")
 
+    def has(self, id: str) -> bool:
+        """As of the newest commit."""
+        return self.executor.runtime.tables.get(TABLE, id) is not None
+
     def row(self, id: str) -> DurableAction:
         """As of the newest commit.  Raises DurableActionUnknown."""
         version = self.executor.runtime.tables.get(TABLE, id)

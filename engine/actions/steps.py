@@ -26,7 +26,7 @@ from ...protocol import json
 from ...protocol.errors import InvalidValue
 from ..application.functions import Function
 from ..data.documents import convert, to_value
-from ..data.system_tables import Step
+from ..data.system_tables import DurableState, Step
 from ..determinism.recording import recording, unrecorded
 from ..errors import ApplicationError, FunctionError, FunctionFailed, LimitReached, StepMismatch
 from ..execution.failures import Failure, failure_of
@@ -184,9 +184,18 @@ class Steps:
                 await self.host.pass_time(min(left_s, SLEEP_S_MAX))
 
         with unrecorded():
-            self.host.records.move(self.id, self.job.name, "waiting", until)
+            await self.move("waiting", until)
             await self.host.aside(self.job, wait)
-            self.host.records.move(self.id, self.job.name, "running")
+            await self.move("running")
+
+    async def move(self, state: DurableState, until: float | None = None) -> None:
+        """Note what it does; tries again while the log takes nothing."""
+        while True:
+            try:
+                self.host.records.move(self.id, self.job.name, state, until)
+                return
+            except WritesRefused:
+                await self.host.pass_time(RETRY_S)
 
     def read(self, result: str | None, error: str | None, error_data: str | None, function: Callable[..., Any]) -> Any:
         """What a recorded step gives.  Raises what it raised."""

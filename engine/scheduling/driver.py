@@ -40,7 +40,7 @@ logger = logging.getLogger("relive")
 
 RETRY_S = 1.0
 """How long to wait when the log takes nothing now, there is no room for actions, or all is paused."""
-WAIT_S_MAX = 10.0
+WAIT_S_MAX = 1.0
 """The wall clock may be set while somebody waits for a time: how often to look at it."""
 FORGET_S = 60.0
 """How often to look for rows that need not be kept any longer."""
@@ -246,8 +246,8 @@ class Schedules:
         if cron is not None:
             due = cron if due is None else min(due, cron)
         seconds = WAIT_S_MAX if due is None else min(max(due - self.now_ms(), 0.0) / 1000, WAIT_S_MAX)
-        if is_paused(self.executor.runtime.tables):
-            seconds = RETRY_S
+        if self.stopping or is_paused(self.executor.runtime.tables):
+            seconds = RETRY_S  # What is due does not begin.
         with trio.move_on_after(seconds):
             await self.woken.wait()
         await trio.lowlevel.checkpoint()

@@ -159,9 +159,7 @@ class Server:
                         await self.stopping.wait()
                         doors.cancel_scope.cancel()
                     await context.terminated.set()
-                    self.database.schedules.stopping = True
-                    await self.database.actions.stop()
-                    await self.database.schedules.stop()
+                    await self.end_jobs()
                     await self.drain()
                     shells.cancel_scope.cancel()
                 self.actions_scope.cancel()
@@ -171,6 +169,12 @@ class Server:
     async def run_actions(self) -> None:
         with self.actions_scope:
             await self.database.actions.run()
+
+    async def end_jobs(self) -> None:
+        """Begin nothing more, let actions end or stop them, and note how scheduled ones have ended."""
+        self.database.schedules.stopping = True
+        await self.database.actions.stop()
+        await self.database.schedules.stop()
 
     async def leave_actions(self) -> None:
         """Nobody waits any more for those whose code swallows every cancellation: they would keep the process

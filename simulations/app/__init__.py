@@ -10,5 +10,6 @@ lists     what tells in which order transactions were: appends and registers, se
 pins      queries that depend on what they read
 parts     mutations that call mutations, of which some fail
 stamps    what is in the order of commits
+timers    what runs later, and again and again
 items     what other versions of the app do otherwise
 """

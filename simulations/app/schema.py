@@ -88,3 +88,22 @@ class Note(Document):
 
     by_body = index(body)
     by_at = index(at)
+
+
+class Timer(Document):
+    number: int = field()
+    times: int
+
+    by_number = index(number)
+
+
+class Mark(Document):
+    number: int
+    position: int
+
+
+class Beat(Document):
+    name: str = field()
+    times: int
+
+    by_name = index(name)

@@ -14,6 +14,9 @@ calls            what is answered over HTTP is of some moment, and done once if 
 subscriptions    everything that a client shows is of the moment that it says
 pages            pages of one moment fit together without gap or overlap
 jobs             no job is lost, and nobody gets one that another has
+schedules        scheduled functions run once, at their time, in their order, and none is lost
+steps            steps of durable actions are recorded once, and all get done
+crons            crons run one at a time and in step, and go on
 migrations       each document is migrated once
 isolation        what clients were told can come of transactions one after another, whatever the log says
 liveness         once all is well, all get done

@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from ..excuses import moment_of
 from ..history import History
 from ..paging import OPTIONS, is_page, list_of
 from ..trace import Phase, Seen, Shown
@@ -32,7 +33,7 @@ def check(history: History) -> Iterator[Violation]:
             has_settled = event.name == "settled"
         elif isinstance(event, Shown):
             seen = [each for each in event.seen if is_page(each.path)]
-            lsn = len(history.states) - 1 if has_settled else history.lsn_at(event.ts)
+            lsn = len(history.states) - 1 if has_settled else moment_of(history, position, event.ts)
             moment = lsn, repr(seen)
             if seen and moment not in known:
                 known.add(moment)

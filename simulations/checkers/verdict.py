@@ -13,6 +13,7 @@ from . import (
     agreement,
     audit,
     calls,
+    crons,
     durability,
     isolation,
     jobs,
@@ -22,8 +23,10 @@ from . import (
     pages,
     processes,
     recovery,
+    schedules,
     serializability,
     shape,
+    steps,
     subscriptions,
 )
 from .violation import Violation
@@ -43,6 +46,9 @@ CHECKERS: Final[tuple[Checker, ...]] = (
     subscriptions.check,
     pages.check,
     jobs.check,
+    schedules.check,
+    steps.check,
+    crons.check,
     migrations.check,
     isolation.check,
     liveness.check,

@@ -13,6 +13,7 @@ lists      histories of appends and of registers
 pins       what names a document, and what that one names
 parts      transactions in a transaction
 stamps     what is in the order of commits
+timers     what runs later
 items      what three versions of the app do differently
 state      all of it at one moment
 """

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import Factory, define
 
-from . import bank, chat, counters, items, lists, names, parts, pins, queues, stamps
+from . import bank, chat, counters, items, lists, names, parts, pins, queues, stamps, timers
 from .rows import STAMP, Tables
 
 Args = dict[str, Any]
@@ -27,7 +27,10 @@ MUTATIONS: Final[dict[ModuleType, tuple[str, ...]]] = {
     parts: ("one", "several", "empty"),
     stamps: ("note", "touch"),
     items: ("put", "grow", "remove"),
+    timers: ("start", "cancel"),
 }
+INTERNAL: Final[dict[ModuleType, tuple[str, ...]]] = {timers: ("fire", "fail", "chain", "mark", "beat")}
+"""Mutations that no client calls."""
 QUERIES: Final[dict[ModuleType, tuple[str, ...]]] = {
     bank: ("balance", "total", "richest"),
     counters: ("get", "above"),
@@ -39,6 +42,7 @@ QUERIES: Final[dict[ModuleType, tuple[str, ...]]] = {
     parts: ("size", "total"),
     stamps: ("newest",),
     items: ("smallest", "colors", "coats"),
+    timers: ("times", "in_state", "jobs", "newest", "marks"),
 }
 
 
@@ -51,7 +55,8 @@ def named(functions: dict[ModuleType, tuple[str, ...]]) -> dict[str, Callable[..
     }
 
 
-MUTATION_BY_PATH: Final = named(MUTATIONS)
+INTERNAL_BY_PATH: Final = named(INTERNAL)
+MUTATION_BY_PATH: Final = named(MUTATIONS) | INTERNAL_BY_PATH
 QUERY_BY_PATH: Final = named(QUERIES)
 
 

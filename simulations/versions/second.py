@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from relive.engine.application.crons import Crons
 from relive.engine.application.functions import mutation, query
 from relive.engine.data.schema import Document, field, index
 from relive.engine.transactions.context import MutationCtx, QueryCtx
+
+crons = Crons()
+crons.every("beat", 1, "timers:beat", {"name": "beat"})
+crons.every("doze", 1, "timers:doze", {"name": "doze"})
+crons.every("gone", 1, "timers:beat", {"name": "gone"})
 
 
 class Item(Document):

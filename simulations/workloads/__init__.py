@@ -11,6 +11,7 @@ lists      histories for the checker of isolation
 pins       what depends on what was read
 parts      mutations in a mutation
 stamps     the order of commits
+timers     what runs later
 items      what other versions of the app do otherwise
 catalog    all of them by name
 """

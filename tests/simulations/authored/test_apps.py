@@ -219,7 +219,7 @@ def who_was_told_has_a_note(state: State) -> None:
 """
     subject = of_app(made(tmp_path, ADD, simulation))()
     repeated = 0
-    for seed in range(12):
+    for seed in range(30):
         verdict = subject.attempt(subject.draw(seed, (CUT,)))
         events = [event for _, event in verdict.run.trace.events if isinstance(event, Answered) and event.ts]
         repeated += len(events) - len({(event.client, event.request) for event in events})

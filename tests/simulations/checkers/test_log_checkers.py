@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 from attrs import evolve
 from relive.actors.recovery import Recovery
+from relive.engine.data.system_tables import CODECS
 from relive.log.checkpoint import CheckpointFile
 from relive.log.entry import LSN, NO_TIME
 from relive.log.errors import Malformed
@@ -15,7 +16,7 @@ from relive.protocol import cbor
 from relive.simulations.apps import versions
 from relive.simulations.checkers import agreement, audit, liveness, migrations, recovery, serializability, shape
 from relive.simulations.checkers.verdict import CHECKERS
-from relive.simulations.keys import INDEXES
+from relive.simulations.keys import INDEXES, SYSTEM_INDEXES
 from relive.simulations.run import Run
 from relive.simulations.trace import Phase, Stuck, Unlike
 
@@ -157,7 +158,11 @@ def test_the_keys_of_the_audit_are_those_of_the_app() -> None:
         for name, table in newest.tables.items()
     }
 
+    jobs = CODECS["_scheduled_functions"].indexes.values()
+    system = {index.name: tuple(".".join(field.stored) for field in index.fields) for index in jobs}
+
     assert declared == INDEXES
+    assert {"_scheduled_functions": system} == SYSTEM_INDEXES
 
 
 def test_a_document_that_a_migration_left_out_is_found() -> None:
