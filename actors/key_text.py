@@ -14,6 +14,8 @@ from .definition import BY_ID
 
 BEYOND = b"\xff"
 """Ends a bound that lies behind everything that begins with what stands before it."""
+TEXT_END = b"\0"
+"""Ends the key of a text: without it, it is the beginning of one, as of the last word that somebody searches for."""
 
 
 def key_text(index: IndexName, key: IndexKey) -> str:
@@ -34,12 +36,15 @@ def bound_text(index: IndexName, bound: IndexKey) -> str:
 
 
 def range_text(read: KeyRange) -> str:
-    """A range, as ``["general", ...]`` for one key, ``["general"]`` for all that begin so, or from where to where."""
+    """A range, as ``["general", ...]`` for one key, ``["general"]`` for all that hold that, or from where to where."""
     start, stop = read.start, read.stop
     if start and stop == start + b"\0":
         return key_text(read.index, start)
     if start and stop == start + BEYOND:
-        return bound_text(read.index, start)
+        begun = values_of(read.index, start + TEXT_END) if values_of(read.index, start) is None else None
+        return (
+            f"{bound_text(read.index, start + TEXT_END)}, or what begins so" if begun else bound_text(read.index, start)
+        )
     first = f"from {bound_text(read.index, start)}" if start else "from the start"
     if stop is None:
         return f"{first} to the end"

@@ -77,3 +77,10 @@ def test_a_range_is_told_from_where_to_where(start: bytes, stop: bytes | None, t
 def test_a_range_of_ids() -> None:
     assert range_text(KeyRange(BY_ID_NAME, b"a", b"a\0")) == '["a"]'
     assert range_text(KeyRange(BY_ID_NAME, b"a", b"c\0")) == 'from ["a"] through ["c"]'
+
+
+def test_a_word_that_may_go_on_is_shown_as_one() -> None:
+    whole = sort_key(Int64(1)) + sort_key("a") + sort_key("tok")
+    begun = whole.removesuffix(b"\0")
+    assert range_text(KeyRange(BY_RANK, whole, whole + b"\xff")) == '[1, "a", "tok"]'
+    assert range_text(KeyRange(BY_RANK, begun, begun + b"\xff")) == '[1, "a", "tok"], or what begins so'
