@@ -72,8 +72,10 @@ TABLES_MAX = 10_000
 INDEXES_PER_TABLE_MAX = 64
 INDEX_FIELDS_MAX = 16
 """Fields of one index, ``_creationTime`` (always the last) included."""
-TEXT_FILTERS_MAX = 4
-"""Filter fields of one text index: a word is held once for each choice of them."""
+TEXT_FILTERS_MAX = 16
+"""Filter fields of one text index."""
+TEXT_FILTERS_CHOSEN_MAX = 4
+"""Filter fields of a text index that holds a word once for each choice of them; with more, once for each of them."""
 TEXT_CHARS_MAX = 65_536
 """Of a text that is searched: what comes behind them is stored, and not found."""
 TEXT_KEYS_MAX = 16_384

@@ -3,7 +3,9 @@
     [which filters] [their values] [word] [weight] [creation time] [id]
 
 A document has a key for each of its words and each choice of filters, so whatever a search asks for, those
-who fit stand next to one another, and what it has read is ranges like any other.
+who fit stand next to one another, and what it has read is ranges like any other.  With many filter fields there
+would be too many choices: then it has a key for each word and each field, and of what a search asks for it reads
+the ranges one by one.
 
 Invariants
     * The range of a wanted word holds exactly the documents that have it among the words that are held, and
@@ -24,7 +26,7 @@ from ...log.entry import IndexKey
 from ...protocol.order import sort_key
 from ...protocol.values import Int64
 from ..errors import AppInvalid
-from ..limits import INDEXES_PER_TABLE_MAX, TEXT_KEYS_MAX
+from ..limits import INDEXES_PER_TABLE_MAX, TEXT_FILTERS_CHOSEN_MAX, TEXT_KEYS_MAX
 from .index_fields import IndexField, class_name, index_field, key_of, key_of_bound, table_indexes
 from .schema import Document
 from .shapes import LiteralOf, Scalar, Shape, variants_of
@@ -46,7 +48,9 @@ BEYOND_WORD = b"\xff"
 
 
 def choices(count: int) -> list[Choice]:
-    return [choice for size in range(count + 1) for choice in combinations(range(count), size)]
+    """Those that documents stand under: all, or of many filter fields only each alone, and none."""
+    most = count if count <= TEXT_FILTERS_CHOSEN_MAX else 1
+    return [choice for size in range(most + 1) for choice in combinations(range(count), size)]
 
 
 def choice_key(choice: Choice) -> IndexKey:
@@ -93,11 +97,14 @@ class TableTextIndex:
         ]
         return tuple([prefix + end for prefix in prefixes for end in ends])
 
-    def prefix(self, asked: Mapping[int, object]) -> IndexKey:
-        """What the keys begin with whose filters, by position, hold these values."""
-        choice = tuple(sorted(asked))
-        values = [key_of_bound(self.filters[place].comparable(asked[place])) for place in choice]
-        return choice_key(choice) + b"".join(values)
+    def prefixes(self, asked: Mapping[int, object]) -> tuple[IndexKey, ...]:
+        """What the keys begin with whose filters, by position, hold these values; of several, documents that
+        stand under each."""
+        values = {place: key_of_bound(self.filters[place].comparable(asked[place])) for place in sorted(asked)}
+        together: list[Choice] = [tuple(values)]
+        if len(values) > 1 and len(self.filters) > TEXT_FILTERS_CHOSEN_MAX:
+            together = [(place,) for place in values]
+        return tuple([choice_key(choice) + b"".join([values[place] for place in choice]) for choice in together])
 
 
 def word_range(prefix: IndexKey, wanted: Wanted) -> tuple[IndexKey, IndexKey]:

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from msgspec import UnsetType
 
-from ..limits import TEXT_FILTERS_MAX
+from ..limits import TEXT_FILTERS_CHOSEN_MAX, TEXT_FILTERS_MAX
 from .indexes import (
     INDEX_NAME,
     SYSTEM_FIELDS,
@@ -78,6 +78,10 @@ class TextIndex4(TextIndex3[A, B, C], Generic[A, B, C, D]):
     """With four filter fields."""
 
 
+class TextIndexMore(TextIndex):
+    """With five filter fields or more, which types do not tell apart."""
+
+
 Text = str | None | UnsetType
 
 
@@ -91,10 +95,14 @@ def text_index(text: Text, /, filters: tuple[A, B], *, staged: bool = ...) -> Te
 def text_index(text: Text, /, filters: tuple[A, B, C], *, staged: bool = ...) -> TextIndex3[A, B, C]: ...
 @overload
 def text_index(text: Text, /, filters: tuple[A, B, C, D], *, staged: bool = ...) -> TextIndex4[A, B, C, D]: ...
+@overload
+def text_index(
+    text: Text, /, filters: tuple[Any, Any, Any, Any, Any, *tuple[Any, ...]], *, staged: bool = ...
+) -> TextIndexMore: ...
 def text_index(text: Any, /, filters: Any = (), *, staged: bool = False) -> Any:
     """An index of the words of a field: ``by_body = text_index(body, filters=(channel,))``.
 
-    ``filters``: up to 4 fields that a search may ask to hold a value.  A field of a nested record is named by
+    ``filters``: up to 16 fields that a search may ask to hold a value.  A field of a nested record is named by
     its path.  ``staged``: filled and kept up to date, but not to be searched before a deploy without it.
     A document in which the field holds no text is not found.  Raises TypeError for anything that was not
     declared with `field`.
@@ -105,7 +113,7 @@ def text_index(text: Any, /, filters: Any = (), *, staged: bool = False) -> Any:
         )
     if not all(isinstance(key, (FieldDeclaration, FieldPath, NestedPath)) for key in (text, *filters)):
         raise TypeError("text_index() takes fields declared with field(), as `body: str = field()`")
-    made: TextIndex4[Any, Any, Any, Any] = TextIndex4()
+    made: TextIndex = TextIndex4() if len(filters) <= TEXT_FILTERS_CHOSEN_MAX else TextIndexMore()
     made.text, made.filters = text, filters  # Replaced by their paths when the class is complete.
     made.staged = staged
     return made

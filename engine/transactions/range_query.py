@@ -18,7 +18,7 @@ from ...log.entry import IndexKey, IndexName
 from ..data.index_fields import IndexField, key_of_bound
 from ..data.indexes import SYSTEM_INDEXES, Index1, Index2, Index3, Index4, SystemIndex
 from ..data.table_codec import TableCodec
-from ..data.text_indexes import ANY, AnyValue, TextIndex, TextIndex1, TextIndex2, TextIndex3, TextIndex4
+from ..data.text_indexes import ANY, AnyValue, TextIndex, TextIndex1, TextIndex2, TextIndex3, TextIndex4, TextIndexMore
 from ..errors import IndexStaged, IndexUnknown, NotUnique
 from .pagination import Page, PaginationOptions, read_page
 from .search import SearchQuery, searched
@@ -179,6 +179,8 @@ class Query(Generic[T]):
         d: D | AnyValue,
         /,
     ) -> SearchQuery[T]: ...
+    @overload
+    def search(self, index: TextIndexMore, words: str, /, *equal: Any) -> SearchQuery[T]: ...
     def search(self, index: TextIndex, words: str, /, *equal: Any) -> SearchQuery[T]:
         """The documents that have at least one of the words, the most relevant first.
 

@@ -66,6 +66,17 @@ class Found:
     counts: list[dict[IndexKey, int]] = field(factory=list[dict[IndexKey, int]])
     """For each wanted word, what its places in each text count together."""
 
+    def among(self, others: list[Found]) -> Found:
+        """Of these documents, those that the others have found, too."""
+        if not others:
+            return self
+        all = {*self.lengths}
+        for other in others:
+            all &= other.lengths.keys()
+        lengths = {document: length for document, length in self.lengths.items() if document in all}
+        counts = [{document: count for document, count in each.items() if document in all} for each in self.counts]
+        return Found(lengths, counts)
+
     def ranked(self) -> Iterator[str]:
         """Ids, the most relevant first."""
         scores, given, wanted = self.scores(), 0, RANKED_FIRST
@@ -97,8 +108,23 @@ def rarity_of(having: int, all: int) -> float:
     return float(LOGARITHM.ln(ratio))
 
 
-def find(transaction: Transaction, index: IndexName, prefix: IndexKey, wanted: tuple[Wanted, ...]) -> Found:
-    """Go through the ranges of the wanted words.  Raises LimitReached."""
+def find(
+    transaction: Transaction, index: IndexName, prefixes: tuple[IndexKey, ...], wanted: tuple[Wanted, ...]
+) -> Found:
+    """Those who have a wanted word under each of the prefixes.  Raises LimitReached."""
+    looked_at = 0
+    each: list[Found] = []
+    for prefix in prefixes:
+        found, places = find_under(transaction, index, prefix, wanted, SEARCH_KEYS_MAX - looked_at)
+        looked_at += places
+        each.append(found)
+    return each[0].among(each[1:])
+
+
+def find_under(
+    transaction: Transaction, index: IndexName, prefix: IndexKey, wanted: tuple[Wanted, ...], places_max: int
+) -> tuple[Found, int]:
+    """Go through the ranges of the wanted words, and how many places those were.  Raises LimitReached."""
     found, looked_at = Found(), 0
     lengths = found.lengths
     for word in wanted:
@@ -108,8 +134,8 @@ def find(transaction: Transaction, index: IndexName, prefix: IndexKey, wanted: t
         found.counts.append(counts)
         for key in transaction.keys(index, start, stop):
             looked_at += 1
-            if looked_at > SEARCH_KEYS_MAX:
-                raise LimitReached("places in a text index looked at", looked_at, SEARCH_KEYS_MAX, MORE)
+            if looked_at > places_max:
+                raise LimitReached("places in a text index looked at", SEARCH_KEYS_MAX + 1, SEARCH_KEYS_MAX, MORE)
             # Words hold no zero: the next one ends the word, and behind it and a tag is the weight.
             end = key.index(TEXT_END, len(prefix)) + len(TEXT_END)
             document = key[end + 1 + WEIGHT_BYTES :]
@@ -117,7 +143,7 @@ def find(transaction: Transaction, index: IndexName, prefix: IndexKey, wanted: t
             count = (weight >> LENGTH_BITS) * (WHOLE if end == whole_end else BEGUN)
             counts[document] = counts.get(document, 0) + count
             lengths[document] = weight & LENGTH_MAX
-    return found
+    return found, looked_at
 
 
 def checked(text: object) -> tuple[Wanted, ...]:
@@ -141,7 +167,7 @@ class SearchQuery(Generic[T]):
     transaction: Transaction
     codec: TableCodec
     index_name: IndexName
-    prefix: IndexKey
+    prefixes: tuple[IndexKey, ...]
     wanted: tuple[Wanted, ...]
     tests: tuple[Callable[[T], bool], ...] = ()
     shown: None = None
@@ -171,7 +197,7 @@ class SearchQuery(Generic[T]):
             yield document
 
     def find(self) -> Found:
-        return find(self.transaction, self.index_name, self.prefix, self.wanted)
+        return find(self.transaction, self.index_name, self.prefixes, self.wanted)
 
     def versions(self, ids: Iterable[str]) -> Iterator[Version | None]:
         """Documents that were found, which count as read; None for one that is not there any more."""
@@ -238,8 +264,8 @@ class SearchQuery(Generic[T]):
         made = self.codec.text_indexes[self.index_name.index].made
         words = [b"%d" % word.begun + word.word.encode() for word in self.wanted]
         named = (self.index_name.table, self.index_name.index, repr((made.text, made.filters)))
-        parts = (b"search", *[part.encode() for part in named], self.prefix, b"%d" % len(self.tests))
-        return fingerprint_of_parts(*parts, *words)
+        parts = (b"search", *[part.encode() for part in named], b"%d" % len(self.tests))
+        return fingerprint_of_parts(*parts, b"%d" % len(self.prefixes), *self.prefixes, *words)
 
     async def __aiter__(self) -> AsyncIterator[T]:
         for document in self.rows():
@@ -280,5 +306,5 @@ def searched(
     tests: tuple[Callable[[T], bool], ...],
 ) -> SearchQuery[T]:
     """A search in the index of that name; ``asked`` are values of filter fields, by position."""
-    prefix = codec.text_indexes[name].prefix(asked)
-    return SearchQuery(transaction, codec, IndexName(codec.name, name), prefix, checked(words), tests)
+    prefixes = codec.text_indexes[name].prefixes(asked)
+    return SearchQuery(transaction, codec, IndexName(codec.name, name), prefixes, checked(words), tests)

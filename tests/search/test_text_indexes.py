@@ -320,7 +320,7 @@ def test_entries_that_searched_come_out_the_same_when_they_are_run_again() -> No
         ("body: int = field()\n    by_body = text_index(body)", "`body` never holds text"),
         ("body: str = field()\n    by_body = text_index(nested('other'))", "has no field `other`"),
         ("body: str = field()\n    by_body = text_index(body, filters=(body,))", "takes each field once"),
-        ("body: str = field()\n    by_body = text_index(body, filters=body)", "is a tuple of up to 4 fields"),
+        ("body: str = field()\n    by_body = text_index(body, filters=body)", "is a tuple of up to 16 fields"),
         ("body: str = field()\n    by_body = text_index('body')", "takes fields declared with field"),
         ("body: str = field()\n    by_id = text_index(body)", "every table has an index of that name already"),
         ("body: str = field()\n    _x = text_index(body)", "is named with up to 64 letters"),
