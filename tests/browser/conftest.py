@@ -15,6 +15,7 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from ..clients.server import HOST, Server
+from ..one_at_a_time import one_at_a_time
 
 CHAT = Path(__file__).parents[2] / "examples" / "chat"
 WEB = CHAT / "web"
@@ -53,8 +54,9 @@ def page(server: Server, tmp_path: Path) -> Iterator[str]:
     npm = shutil.which("npm")
     if npm is None:
         pytest.fail("npm was not found. Install Node 20.19 or later: the browser tests build the page with it.")
-    if not (WEB / "node_modules" / "vite").exists():
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=WEB, check=True, timeout=INSTALL_S_MAX)
+    with one_at_a_time(WEB):
+        if not (WEB / "node_modules" / "vite").exists():
+            subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=WEB, check=True, timeout=INSTALL_S_MAX)
     built = tmp_path / "page"
     command = [npm, "run", "build", "--", "--outDir", str(built), "--emptyOutDir", "--logLevel", "warn"]
     environment = {**os.environ, "VITE_RELIVE_URL": server.url}

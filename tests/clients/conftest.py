@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from ..one_at_a_time import one_at_a_time
 from .script import run_script
 from .server import Server
 from .typescript import Check, compile_uses, write_app
@@ -43,8 +44,9 @@ def node() -> str:
     if found is None or npm is None:
         pytest.fail("Node or npm was not found. Install Node 20 or later: the client tests need it.")
     needed = json.loads((folder / "package.json").read_text())["dependencies"]
-    if not all((folder / "node_modules" / name).exists() for name in needed):
-        subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=INSTALL_S_MAX)
+    with one_at_a_time(folder):
+        if not all((folder / "node_modules" / name).exists() for name in needed):
+            subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=INSTALL_S_MAX)
     return found
 
 

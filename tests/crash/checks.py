@@ -254,4 +254,16 @@ def step_outside(traces: list[float], which: str, sum: int, before: Version, ver
         yield f"{which} was tried again {attempts} times, and fails {fails} times"
 
 
-CHECKS: tuple[Check, ...] = (what_was_acknowledged, scheduled_functions, crons, durable_actions)
+def sessions(found: Found) -> Iterator[str]:
+    """Each that began has ended, and no other has."""
+    told: dict[str, list[str]] = {}
+    for visit in sorted(found.history.newest("visits"), key=lambda visit: visit.entry.lsn):
+        told.setdefault(visit["session"], []).append(visit["what"])
+    for session, answered in found.record.visited.items():
+        if told.get(session, []) not in ([["came", "left"]] if answered else [["came", "left"], []]):
+            yield f"session {session} (answered: {answered}) is told as {told.get(session, [])}"
+    if told.keys() - found.record.visited.keys():
+        yield f"nobody had the sessions {told.keys() - found.record.visited.keys()}"
+
+
+CHECKS: tuple[Check, ...] = (what_was_acknowledged, scheduled_functions, crons, durable_actions, sessions)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+from contextlib import suppress
 from random import Random
 from typing import Any
+from uuid import UUID
 
+import trio
 from attrs import Factory, define
+from trio_websocket import wrap_client_stream
 
 from .record import Cancelled, Record
 
@@ -18,6 +22,9 @@ PAUSE_S_MAX = 0.01
 PLACED_FROM = 1_000_000
 """Numbers of durable actions that clients begin; those of orders are smaller."""
 STEPS = 2
+STAY_S_MAX = 0.2
+CONNECT = {"type": "Connect", "connectionCount": 0, "lastCloseReason": None}
+EMPTY_SET = {"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": []}
 
 
 @define(eq=False)
@@ -32,7 +39,7 @@ class Clients:
     threads: list[threading.Thread] = Factory(list[threading.Thread])
 
     def start(self) -> None:
-        for number, work in enumerate((self.order, self.place)):
+        for number, work in enumerate((self.order, self.place, self.visit)):
             thread = threading.Thread(target=self.go_on, args=(work, Random(self.seed * 10 + number)), daemon=True)
             self.threads.append(thread)
             thread.start()
@@ -66,6 +73,25 @@ class Clients:
         answer = self.ask("action", "main:place", number=PLACED_FROM + number, steps=STEPS)
         if answer is not None:
             self.record.placed[PLACED_FROM + number] = answer["value"]
+
+    def visit(self, number: int, draw: Random) -> None:
+        session = str(UUID(int=number + 1))
+        self.record.visited[session] = False
+        with suppress(OSError, ExceptionGroup):
+            trio.run(self.stay, session, draw.random() * STAY_S_MAX)
+
+    async def stay(self, session: str, seconds: float) -> None:
+        """Over a websocket, and go without a word."""
+        with trio.move_on_after(ANSWER_S_MAX):
+            async with await trio.open_tcp_stream(HOST, self.port) as stream, trio.open_nursery() as nursery:
+                socket = await wrap_client_stream(nursery, stream, HOST, "/api/1.48.0/sync")
+                await socket.send_message(json.dumps(CONNECT | {"sessionId": session}))
+                await socket.send_message(json.dumps(EMPTY_SET))
+                await socket.get_message()
+                self.record.visited[session] = True
+                self.record.answered()
+                await trio.sleep(seconds)
+                nursery.cancel_scope.cancel()
 
     def ask(self, kind: str, path: str, **args: Any) -> Any:
         """What the server answers; None if it was killed before it did."""

@@ -27,6 +27,8 @@ class Record:
     placed: dict[int, Any] = Factory(dict[int, Any])
     """What durable actions were told to have given, by number."""
     cancelled: list[Cancelled] = Factory(list[Cancelled])
+    visited: dict[str, bool] = Factory(dict[str, bool])
+    """Sessions over a websocket; True once the server has answered there."""
     problems: list[str] = Factory(list[str])
     """Answers that there should not be."""
     answers: int = 0

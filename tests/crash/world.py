@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parent
 START_S_MAX = 60.0
 SETTLE_S_MAX = 60.0
 STOP_S_MAX = 20.0
-SYNC_S = (0.0, 0.0, 0.02)
+SYNC_S = (0.0, 0.02)
 """How long a disk takes: a slow one leaves more that is not confirmed."""
 CRONS = ("main:tick", "main:slow")
 Moment = Literal["start", "listening", "load", "answer"]
@@ -156,7 +156,7 @@ class World:
         while left := self.unfinished(started_ms):
             assert time.monotonic() < deadline, f"these never end: {left[:5]}\n{self.said()}"
             time.sleep(0.1)
-        stored: dict[str, Any] = self.get("POST", "/api/query", {"path": "main:documents", "args": {}})["value"]
+        stored: dict[str, Any] = self.query("main:documents")
         return stored
 
     def unfinished(self, started_ms: float) -> list[Any]:
@@ -167,7 +167,11 @@ class World:
             *(job for job in jobs if job["state"]["kind"] in ("pending", "inProgress") and job["name"] not in CRONS),
             *(action for action in actions if action["state"] in ("running", "waiting")),
             *(cron for cron in crons if cron["nextRun"] < started_ms),
+            *self.query("main:present"),
         ]
+
+    def query(self, path: str) -> Any:
+        return self.get("POST", "/api/query", {"path": path, "args": {}})["value"]
 
     def get(self, method: str, path: str, body: object = None) -> Any:
         """As the administrator."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ..one_at_a_time import one_at_a_time
 from .checkers import python_with_wheel
 
 APP = Path(__file__).parent / "app"
@@ -15,7 +16,9 @@ APP = Path(__file__).parent / "app"
 @pytest.fixture(scope="session")
 def wheel_python(request: pytest.FixtureRequest) -> Path:
     assert request.config.cache is not None
-    return python_with_wheel(request.config.cache.mkdir("wheel"))
+    cache = request.config.cache.mkdir("wheel")
+    with one_at_a_time(cache):
+        return python_with_wheel(cache)
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,8 @@ from relive import (
     internal_action,
     internal_mutation,
     mutation,
+    on_connect,
+    on_disconnect,
     query,
 )
 
@@ -62,6 +64,13 @@ class Tick(Document, table="ticks"):
     version: int
 
 
+class Visit(Document, table="visits"):
+    """That a client's session has begun, or ended."""
+
+    session: str
+    what: str
+
+
 def leave_trace(name: str) -> int:
     """Tell the world outside, durably enough for a kill; how often it was told so."""
     descriptor = os.open(os.path.join(os.environ["CRASH_OUTSIDE"], name), os.O_RDWR | os.O_APPEND | os.O_CREAT)
@@ -75,7 +84,7 @@ def leave_trace(name: str) -> int:
 @query
 async def documents(ctx: QueryCtx) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for table in (Order, Effect, Charge, Tick):
+    for table in (Order, Effect, Charge, Tick, Visit):
         found[table.__table__] = [each.id async for each in ctx.db.query(table)]
     return found
 
@@ -157,6 +166,22 @@ async def tick(ctx: MutationCtx, version: int) -> None:
 async def slow(ctx: ActionCtx) -> None:
     leave_trace(f"action {ctx.meta.scheduled_function_id}")
     await trio.sleep(1.3)
+
+
+@query
+async def present(ctx: QueryCtx) -> list[str]:
+    visits = await ctx.db.query(Visit).collect()
+    return sorted({visit.session for visit in visits} - {visit.session for visit in visits if visit.what == "left"})
+
+
+@on_connect
+async def came(ctx: MutationCtx, session: str) -> None:
+    await ctx.db.insert(Visit(session=session, what="came"))
+
+
+@on_disconnect
+async def left(ctx: MutationCtx, session: str) -> None:
+    await ctx.db.insert(Visit(session=session, what="left"))
 
 
 crons = Crons()
