@@ -22,7 +22,7 @@ from attrs import Factory, define, field, frozen
 
 from ...protocol import paths
 from ...protocol.errors import InvalidPath
-from ..authentication.providers import ATTRIBUTE, MODULE, Provider, checked_providers
+from ..authentication.providers import ATTRIBUTE, MODULE, Provider, checked_providers, prepare
 from ..data.hints import union_of
 from ..data.index_fields import class_name
 from ..data.schema import Document
@@ -271,7 +271,10 @@ def find_providers(modules: Mapping[str, ModuleType]) -> tuple[Provider, ...]:
     module = modules.get(MODULE)
     if module is None:
         return ()
-    return checked_providers(str(module.__file__), getattr(module, ATTRIBUTE, None))
+    providers = checked_providers(str(module.__file__), getattr(module, ATTRIBUTE, None))
+    if providers:
+        prepare()
+    return providers
 
 
 def find_endpoints(modules: Mapping[str, ModuleType]) -> Iterator[Endpoint]:

@@ -23,7 +23,6 @@ from types import ModuleType
 from typing import Any, Literal
 
 from attrs import frozen
-from cronsim import CronSim, CronSimError
 
 from ...protocol.errors import InvalidPath, InvalidValue
 from ...protocol.paths import parse
@@ -77,6 +76,8 @@ class Clock:
         return self.after(now, now)[0]
 
     def after(self, due: float, now: float) -> tuple[float, int]:
+        from cronsim import CronSim  # Only apps with crons need it.
+
         moment = dt.datetime.fromtimestamp(now / 1000, dt.UTC)
         return next(CronSim(self.expression, moment)).timestamp() * 1000, 0
 
@@ -91,6 +92,8 @@ def schedule_of(text: str) -> Schedule:
 
 def checked_clock(expression: object) -> Clock:
     """Raises ValueError for what cannot be read, and for what never comes."""
+    from cronsim import CronSim, CronSimError
+
     if not isinstance(expression, str):
         raise ValueError(f"a cron expression is text, such as '0 9 * * 1-5', not {expression!r}")
     fields = expression.split()

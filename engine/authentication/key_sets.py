@@ -14,12 +14,10 @@ from __future__ import annotations
 import warnings
 from base64 import b64decode
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from attrs import Factory, define
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from ...protocol import json
 from ...protocol.errors import InvalidValue
@@ -31,7 +29,6 @@ KEPT_S = 3_600.0
 KEPT_S_MAX = 24 * 3_600.0
 FETCH_PAUSE_S = 30.0
 KEYS_MAX = 100
-KEY_TYPES: Final[Mapping[str, type[RSAKey] | type[ECKey] | type[OKPKey]]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 
 
 @define(eq=False)
@@ -102,12 +99,16 @@ def keys_of(url: str, text: bytes) -> tuple[Key, ...]:
 
     Raises KeysUnavailable.
     """
+    from joserfc.errors import JoseError, SecurityWarning
+    from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+    kinds: Mapping[str, type[RSAKey] | type[ECKey] | type[OKPKey]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
     entries = tree_of(url, text).get("keys")
     if not isinstance(entries, list) or len(entries) > KEYS_MAX:
         raise KeysUnavailable(url, f"`keys` is not a list of at most {KEYS_MAX} keys")
     keys: list[Key] = []
     for entry in entries:
-        kind = KEY_TYPES.get(str(entry.get("kty"))) if isinstance(entry, Mapping) else None
+        kind = kinds.get(str(entry.get("kty"))) if isinstance(entry, Mapping) else None
         if kind is None:
             continue
         try:

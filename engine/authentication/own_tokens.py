@@ -17,19 +17,17 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from functools import lru_cache
 from math import isfinite
-from typing import Any, Final
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from joserfc import jws
-from joserfc.errors import SecurityWarning
-from joserfc.jwk import OKPKey
+from typing import TYPE_CHECKING, Any, Final
 
 from ...protocol import json
 from ...protocol.errors import InvalidValue
 from ...protocol.values import normalize
 from .providers import OwnTokens
 from .tokens import TOKEN_CHARS_MAX
+
+if TYPE_CHECKING:
+    # Only who has providers pays for it at the start: see `providers.prepare`.
+    from joserfc.jwk import OKPKey
 
 PURPOSE: Final = b"relive: tokens of this deployment's own"
 LIFETIME_S_MAX: Final = 30 * 24 * 3_600.0
@@ -40,6 +38,10 @@ RESERVED: Final = frozenset({"iss", "sub", "aud", "exp", "iat", "nbf", "jti"})
 @lru_cache(maxsize=4)
 def own_key(secret: bytes) -> OKPKey:
     """The deployment's key; the private part is in it."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from joserfc.jwk import OKPKey
+
     private = Ed25519PrivateKey.from_private_bytes(hmac.digest(secret, PURPOSE, "sha256"))
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     parts = {"kty": "OKP", "crv": "Ed25519", "x": in_base64(public), "d": in_base64(private.private_bytes_raw())}
@@ -57,6 +59,9 @@ def issue(
 
     Raises ValueError for a subject, claims or a lifetime that a token cannot have.
     """
+    from joserfc import jws
+    from joserfc.errors import SecurityWarning
+
     if not isinstance(subject, str) or not subject:
         raise ValueError(f"a token is of somebody: its subject is text, and not empty; not {subject!r}")
     if isinstance(lifetime_s, bool) or not isinstance(lifetime_s, int | float) or not isfinite(lifetime_s):

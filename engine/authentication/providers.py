@@ -14,6 +14,7 @@ It is part of the app: a deploy changes it together with the functions.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from ipaddress import ip_address
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ Algorithm = Literal["RS256", "ES256", "EdDSA"]
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 DISCOVERY = "/.well-known/openid-configuration"
 DATA_URI = "data:"
+NEEDED_FOR_TOKENS = ("joserfc.jws", "httpx")
 
 
 @frozen
@@ -123,6 +125,13 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def prepare() -> None:
+    """Import what judging tokens needs, for an app that judges them: not when the first one comes, and not for others,
+    whose starts it would make longer than anything else does."""
+    for name in NEEDED_FOR_TOKENS:
+        import_module(name)
 
 
 def checked_providers(where: str, given: object) -> tuple[Provider, ...]:

@@ -11,18 +11,19 @@ import re
 import warnings
 from base64 import urlsafe_b64decode
 from collections.abc import Collection, Mapping
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeGuard
 
 from attrs import frozen
-from joserfc import jws
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from ...protocol import json
 from ...protocol.errors import InvalidValue
 from .errors import TokenRejected
 
-Key = RSAKey | ECKey | OKPKey
+if TYPE_CHECKING:
+    # Only who has providers pays for it at the start: see `providers.prepare`.
+    from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+Key: TypeAlias = "RSAKey | ECKey | OKPKey"
 
 TOKEN_CHARS_MAX = 16_384
 SLACK_S = 5
@@ -78,6 +79,8 @@ def part(encoded: str, what: str) -> dict[str, Any]:
 
 def fits(key: Key, token: Token) -> bool:
     """Whether the key may have signed the token, by what both say."""
+    from joserfc.jwk import RSAKey
+
     fields: Mapping[str, Any] = key.dict_value
     if key.key_type != KEY_TYPES[token.algorithm] or fields.get("use", "sig") != "sig":
         return False
@@ -92,6 +95,9 @@ def fits(key: Key, token: Token) -> bool:
 
 def check_signature(token: Token, keys: Collection[Key]) -> None:
     """Raises TokenRejected unless one of the keys, which all fit, has signed it."""
+    from joserfc import jws
+    from joserfc.errors import JoseError, SecurityWarning
+
     for key in keys:
         with warnings.catch_warnings():
             # `EdDSA` has a new name (RFC 9864); issuers use the old one.

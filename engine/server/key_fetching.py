@@ -6,7 +6,6 @@ followed, and neither size nor time is for the other side to choose.
 
 from __future__ import annotations
 
-import httpx
 import trio
 from attrs import Factory, define
 
@@ -31,6 +30,8 @@ class KeyFetching:
 
     async def fetch(self, url: str) -> None:
         """Fetch an address, or find out that it cannot be; the authenticator is told."""
+        import httpx  # Only who has providers needs it: see `providers.prepare`.
+
         waiting = self.under_way.get(url)
         if waiting is not None:
             await waiting.wait()
@@ -54,6 +55,8 @@ class KeyFetching:
 
 async def download(url: str) -> bytes:
     """What is there.  Raises httpx.HTTPError, and ValueError if it is too much or not there."""
+    import httpx
+
     text = b""
     async with httpx.AsyncClient(timeout=FETCH_S_MAX) as client, client.stream("GET", url) as response:
         if response.status_code != httpx.codes.OK:
