@@ -4,6 +4,7 @@ data          what documents look like: from a class to index keys, and back fro
 transactions  one transaction, from the inside out, and what a handler sees of it as ``ctx``
 application   an app, from its source to functions that can be called
 execution     runs functions: from a call to a result and an entry; live queries
+files         bytes beside the database, each with a row that says what they are
 actions       functions that touch the outside world, and go on after a crash
 scheduling    functions for later, run when they are due
 deployment    what changes a running deployment: code, data, environment

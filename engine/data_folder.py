@@ -38,6 +38,7 @@ ADMIN_KEYS = "admin_keys.json"
 LOCAL_KEY = "local_key"
 URL = "url"
 LOG = "log"
+FILES = "files"
 FORMAT = 2
 ADMIN_KEYS_MAX = 100
 SECRET_BYTES = 32
@@ -154,6 +155,11 @@ class DataFolder:
     def storage(self) -> FolderStorage:
         """Where the log's segments are."""
         return FolderStorage(self.folder / LOG)
+
+    @property
+    def files(self) -> Path:
+        """Where the bytes of files are, unless they are kept elsewhere."""
+        return self.folder / FILES
 
     @property
     def reached(self) -> LSN:

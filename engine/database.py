@@ -42,6 +42,9 @@ from .errors import DeployUnderWay, TooLongAgo
 from .execution.attempt import SEED_BYTES
 from .execution.executor import Executor
 from .execution.live_queries import LiveQueries
+from .files.file_store import FileStore
+from .files.files import Files
+from .files.memory_files import MemoryFiles
 from .limits import DEPLOY_ROOM_BYTES
 from .scheduling.crons import plan
 from .scheduling.driver import Schedules
@@ -68,13 +71,17 @@ class Database:
     """The first entry as of which the deployed code can read: what came before was read by other code."""
     deploying: Deploy | None = None
     discards: Discards = Factory(Discards)
+    store: FileStore = field(factory=MemoryFiles)
+    """What keeps the bytes of files."""
+    files: Files = field(init=False)
     migrations: Migrations = field(init=False)
     actions: Actions = field(init=False)
     schedules: Schedules = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.migrations = Migrations(self.executor)
-        self.actions = Actions(self.executor, self.live)
+        self.files = Files(self.executor, self.store)
+        self.actions = Actions(self.executor, self.live, self.files)
         self.schedules = Schedules(self.executor, self.actions)
         self.runtime.became_durable = self.schedules.wake
 
@@ -91,11 +98,13 @@ class Database:
         on_checked: Callable[[int, int], None] = lambda done, total: None,
         on_bad_checkpoint: OnBad = lambda file, problem: None,
         in_thread: InThread | None = None,
+        store: FileStore | None = None,
     ) -> Database:
         """Recover the log and deploy ``app`` on it; None is the one that was deployed last.  Blocks.
 
         The newest good checkpoint is read first, and of the log what came after it; ``on_bad_checkpoint``
-        is told of one that is left out, and why.  ``on_progress`` is told how many bytes of the log were
+        is told of one that is left out, and why; ``store`` keeps the bytes of files, memory if there is none.
+        ``on_progress`` is told how many bytes of the log were
         read, ``on_checked`` how many documents, and of how many.
 
         Raises SchemaMismatch if stored documents do not fit the app's tables, AppInvalid if the app in the
@@ -115,7 +124,8 @@ class Database:
             if log.last_lsn < reached:
                 raise LogTooShort(str(storage), log.last_lsn, reached)
             app = app if app is not None else deployed_app(recovery.deployment)
-            return cls.recovered(log, recovery, app, env, secret, in_thread or env.log_thread(), on_checked)
+            in_thread = in_thread or env.log_thread()
+            return cls.recovered(log, recovery, app, env, secret, in_thread, on_checked, store or MemoryFiles())
         except BaseException:
             log.close()
             raise
@@ -130,6 +140,7 @@ class Database:
         secret: bytes,
         in_thread: InThread,
         on_checked: Callable[[int, int], None],
+        store: FileStore,
     ) -> Database:
         codecs: dict[str, TableCodec] = {}
         tables = Tables.empty(definer(codecs))
@@ -141,7 +152,7 @@ class Database:
         runtime = Runtime.start(log, tables, recovery.requests, in_thread)
         executor = Executor(runtime, catalog, env, secret, app, codecs)
         live: LiveQueries[Any] = LiveQueries(executor, Subscriptions(tables.position))
-        database = cls(log, runtime, catalog, executor, live, recovery.code, env, tables.position)
+        database = cls(log, runtime, catalog, executor, live, recovery.code, env, tables.position, store=store)
         if not database.holds(app):
             database.record_deployment(app, record_of(app))
         app.install()

@@ -186,3 +186,9 @@ LOG_POLL_S_MAX = 60.0
 
 SESSION_GRACE_S = 10.0
 """How long a client may be away before its session has ended."""
+
+FILE_BYTES_MAX = 5 * 2**30
+"""Of one file."""
+CONTENT_TYPE_CHARS_MAX = 256
+UPLOADS_MAX = 64
+"""Files that are being posted; others wait for their turn."""

@@ -45,6 +45,7 @@ from .engine.data.schema import text_index as text_index
 from .engine.data.schema import vector_index as vector_index
 from .engine.data.settings import Settings as Settings
 from .engine.data.system_tables import ScheduledFunction as ScheduledFunction
+from .engine.data.system_tables import StoredFile as StoredFile
 from .engine.data.text_indexes import ANY as ANY
 from .engine.data.text_indexes import AnyValue as AnyValue
 from .engine.errors import ApplicationError as ApplicationError

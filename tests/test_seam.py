@@ -97,6 +97,7 @@ DOORS = {
     "engine/actions/": "actions are there to touch the outside; what queries and mutations see of them is recorded",
     "engine/application/": "reads the source of an app when it is loaded, before it is served",
     "engine/codegen/": "writes the files of a client; a command, no server",
+    "engine/files/folder_files.py": "the real disk of files; simulations keep them in memory",
     "engine/forks.py": "makes another data folder; a command, no server",
     "engine/portability/backup.py": "copies a data folder to another place; a command, no server",
     "engine/portability/backup_view.py": "reads what was copied; a command, no server",

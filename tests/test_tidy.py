@@ -22,6 +22,7 @@ ROOMS = (
     "application",
     "codegen",
     "execution",
+    "files",
     "actions",
     "scheduling",
     "deployment",

@@ -56,6 +56,7 @@ from ..execution.live_queries import LiveQueries
 from ..execution.pause import is_paused
 from ..execution.results import encode_result
 from ..execution.system_writes import Written
+from ..files.files import Files
 from ..transactions.action_context import ActionCtx
 from .asyncio_thread import AsyncioThread, CrossingRun
 from .durable import UNFINISHED, Records, call_of
@@ -87,6 +88,7 @@ class ActionLimits:
 class Actions:
     executor: Executor
     live: LiveQueries[Any]
+    files: Files
     limits: ActionLimits = ActionLimits()
     records: Records = field(init=False)
     wait_durable: Callable[[LSN], Awaitable[None]] = field(init=False)

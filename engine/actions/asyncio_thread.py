@@ -31,6 +31,7 @@ from ..determinism.recording import RECORDER, Recorder
 from ..transactions.action_context import ActionRun
 from ..transactions.meta import About
 from ..transactions.scheduling import Due, JobId
+from ..transactions.storage import ActionFiles
 from ..transactions.vector_search import Nearest
 
 T = TypeVar("T")
@@ -172,6 +173,10 @@ class CrossingRun:
     @property
     def variables(self) -> Mapping[str, str]:
         return self.inner.variables
+
+    @property
+    def files(self) -> ActionFiles:
+        return self.inner.files
 
     def sign_token(self, subject: str, claims: Mapping[str, Any], lifetime_s: float) -> str:
         return self.inner.sign_token(subject, claims, lifetime_s)

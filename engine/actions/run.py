@@ -49,6 +49,7 @@ from ..execution.live_queries import LiveQueries
 from ..execution.lookup import named
 from ..execution.nested_calls import arguments_of, checked_arguments
 from ..execution.system_writes import SystemCtx, SystemHandler
+from ..files.files import Files, FilesOfAction
 from ..limits import CALL_DEPTH_MAX
 from ..transactions.database_access import table_of
 from ..transactions.meta import About, DeploymentMetadata, FunctionMetadata
@@ -67,6 +68,8 @@ class Host(Protocol):
     def executor(self) -> Executor: ...
     @property
     def live(self) -> LiveQueries[Any]: ...
+    @property
+    def files(self) -> Files: ...
     @property
     def wait_durable(self) -> Callable[[LSN], Awaitable[None]]: ...
 
@@ -191,6 +194,10 @@ class LocalRun:
             raise FunctionError(f"{self.job.name} {problem}")
         env, secret = self.host.executor.env, self.host.executor.secret
         return issue(own_key(secret), own, subject, claims, lifetime_s, env.clock_ns() / 1e9)
+
+    @property
+    def files(self) -> FilesOfAction:
+        return FilesOfAction(self.host.files)
 
     async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
         with unrecorded():

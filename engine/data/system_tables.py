@@ -269,6 +269,28 @@ class CronJob(Row, Document, table="_cron_jobs"):
     by_name = index(name)
 
 
+class StoredFile(Row, Document, table="_storage"):
+    """A file: its bytes are beside the database."""
+
+    sha256: str
+    """Of its bytes, in base64."""
+    size: int
+    """In bytes."""
+    content_type: str | Unset = field(default=UNSET, name="contentType")
+    """What the one who stored it said that it is."""
+    internal_id: str | Unset = field(name="internalId")
+    """A UUID: what the bytes are called, and the last part of the file's address.  Functions do not see it, for
+    whoever has it may fetch the file."""
+
+    by_internal_id = index(internal_id)
+
+
+class Origin(Row, Document, table="_origins"):
+    """Under which address clients reach the deployment, without a slash at the end: at most one row."""
+
+    url: str
+
+
 BESIDE_MUTATIONS: Final = frozenset({"_durable_actions", "_steps", "_sessions"})
 """Tables whose rows the system also writes in entries of mutations of the app, which know nothing of that."""
 PAUSES: Final = "_pauses"
@@ -286,6 +308,8 @@ CLASSES: Final[Mapping[int, type[Document]]] = {
     9: RateLimitRow,
     10: ClientSession,
     11: CronJob,
+    12: StoredFile,
+    13: Origin,
 }
 """By number.  A new table gets the next number; numbers are never used again."""
 NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
@@ -305,6 +329,8 @@ WRITTEN_BY: Final[Mapping[str, str]] = {
     "_steps": "durable actions record theirs there",
     "_sessions": "it holds the clients that `@on_connect` was called for",
     "_rate_limits": "mutations write it that take of a `TokenBucket` or a `FixedWindow`",
+    "_storage": "clients post files to the address that `ctx.storage.generate_upload_url()` gives",
+    "_origins": "the server writes under which address it is reached: `relive serve --public-url URL`",
     "_migrations": "start one with `relive migrate run NAME`",
 }
 

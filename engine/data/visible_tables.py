@@ -15,7 +15,17 @@ import msgspec
 from attrs import frozen
 
 from .schema import UNSET, Document
-from .system_tables import CODECS, CronJob, DurableAction, MigrationRow, Pause, ScheduledFunction, Step, TableRow
+from .system_tables import (
+    CODECS,
+    CronJob,
+    DurableAction,
+    MigrationRow,
+    Pause,
+    ScheduledFunction,
+    Step,
+    StoredFile,
+    TableRow,
+)
 from .table_codec import TableCodec
 
 
@@ -62,6 +72,7 @@ VISIBLE: Final[Mapping[str, VisibleTable]] = {
         visible(CronJob),
         visible(DurableAction, hidden=("identity", "request")),
         visible(Step),
+        visible(StoredFile, hidden=("internal_id",)),
         visible(MigrationRow),
         visible(Pause),
         visible(TableRow),

@@ -6,6 +6,7 @@ arguments         the arguments of one call, made anew for each run
 attempt           one run of a handler; made anew when it must start over
 nested_calls      functions that call functions within the transaction
 beside            what the system writes in the entry of a mutation
+origins            under which address clients reach the deployment
 system_writes     transactions of the system, the only ones that write them
 past_entries      old entries of the log, for handlers that look back
 executor          runs functions and commits mutations; again after a conflict

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar
 
 from attrs import define, evolve, field
@@ -48,6 +49,7 @@ from .executions import Executions
 from .failures import REQUEST_ID_BYTES, Failure, failure_of, request_id
 from .lookup import reachable
 from .nested_calls import NestedCalls
+from .origins import DEFAULT_ORIGIN, set_origin
 from .past_entries import PastEntries
 from .pause import is_paused
 from .results import encode_result
@@ -81,6 +83,8 @@ class Executor:
     past: PastEntries = field(init=False, repr=False)
     conflicts: int = 0
     """How often a mutation had to run again because what it had read was changed."""
+    origin: str = DEFAULT_ORIGIN
+    """Under which address clients reach the deployment, as far as this process knows."""
     redact: bool = False
     """Whether clients without the admin key hear only that a function failed, and not what it printed."""
     executions: Executions = field(init=False)
@@ -163,6 +167,10 @@ class Executor:
         except (CommitterFailed, KeyboardInterrupt):
             raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
+            if attempt.transaction is not None and attempt.transaction.origin_needed:
+                (self.leader or self).record_origin()
+                self.runtime.catch_up()
+                return self.mutate(call, request, beside)
             failure = failure_of(error, self.app.bundle.folder)
             # What it says may show what it read, so it waits for that to be durable.
             outcome = Outcome(failure.of_function(id, hidden, attempt.lines()), runtime.tail.head)
@@ -175,6 +183,13 @@ class Executor:
         lsn = outcome.lsn if failure is None and attempt.wrote() else None
         self.note(attempt, call, request.cause, id, started_ns, failure, lsn, self.conflicts - conflicts)
         return without_lines(outcome) if hidden else outcome
+
+    def record_origin(self, *, only_if_known: bool = False) -> None:
+        """Write under which address clients reach the deployment, if the database says otherwise, or nothing.
+
+        Raises WritesRefused.
+        """
+        self.write("set_origin", "system", partial(set_origin, url=self.origin, only_if_known=only_if_known))
 
     def run_and_commit(
         self,

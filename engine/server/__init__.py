@@ -12,6 +12,7 @@ syncer       decides whose transition is computed next
 sessions     clients that come and go: `on_connect`, `on_disconnect`
 http         the HTTP application: all routes, errors as answers, origins
 access       who may ask for what
+storage_routes  files: posted and fetched
 key_fetching  what identity providers publish of their keys, fetched
 bodies       JSON that comes and goes
 lines        an answer of several lines, sent while the work goes on

@@ -31,6 +31,7 @@ from . import (
     migration_routes,
     server_routes,
     state_routes,
+    storage_routes,
 )
 from .access import Access
 from .history_routes import AskPast, Past
@@ -62,6 +63,7 @@ def routes(database: Database, access: Access, instance_name: str, ask_past: Ask
             *log_routes.routes(database, access),
             *migration_routes.routes(database, access),
             *state_routes.routes(database, access),
+            *storage_routes.routes(database),
         ],
     )
     app.router.redirect_slashes = False

@@ -85,6 +85,8 @@ class Server:
     sockets: dict[Socket, None] = Factory(dict[Socket, None])
     streams: dict[trio.SocketStream, bool] = Factory(dict[trio.SocketStream, bool])
     """Every open connection, and whether its request head has been read."""
+    public_url: str | None = None
+    """Under which address clients reach it, if that is another than it listens on."""
     site_url: str | None = None
     """Where HTTP actions have a port of their own, while they do."""
     actions_scope: trio.CancelScope = Factory(trio.CancelScope)
@@ -143,6 +145,7 @@ class Server:
                     shells.start_soon(self.migrator.run)
                     shells.start_soon(self.database.schedules.run)
                     shells.start_soon(self.sessions.run)
+                    shells.start_soon(self.database.files.run)
                     self.sessions.end_former()
                     await self.database.fill_vectors(VECTORS_LEFT_MAX)
                     async with trio.open_nursery() as doors:
@@ -155,6 +158,7 @@ class Server:
                             await doors.start(accept, handler, door.listeners)
                         handler = partial(self.serve_stream, ASGIWrapper(cast(Any, main)), True, config, context)
                         await doors.start(accept, handler, listening.listeners)
+                        self.database.files.reached_at(self.public_url or reachable(listening.url))
                         on_ready(listening.url)
                         await self.stopping.wait()
                         doors.cancel_scope.cancel()
@@ -319,6 +323,11 @@ class Server:
             await socket.run()
         finally:
             del self.sockets[socket]
+
+
+def reachable(url: str) -> str:
+    """An address to connect to, where the server listens on every one."""
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
 
 
 def quiet_config() -> Config:

@@ -20,6 +20,8 @@ system_access     ``ctx.db.system``: tables of the system, to be read
 database_access   ``ctx.db``: get, query, insert, patch, replace, delete
 context           ``ctx``: what a handler can see and do
 action_context    ``ctx`` of an action, and what it asks of the server
+storage           files, as `ctx.storage`
+upload_tokens     what makes an address one where files may be posted
 scheduling        ``ctx.scheduler``: functions for later
 rate_limits       `TokenBucket`, `FixedWindow`: how often something may be done
 meta              ``ctx.meta``: what a function can know of itself

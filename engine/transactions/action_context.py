@@ -24,6 +24,7 @@ from .context import MutationOf, QueryOf
 from .environment import Environment, FixedEnvironment
 from .meta import About, ActionMeta
 from .scheduling import Due, JobId, Scheduler
+from .storage import ActionFiles, ActionStorage
 from .vector_search import Nearest
 
 P = ParamSpec("P")
@@ -82,6 +83,9 @@ class ActionRun(Protocol):
     def sign_token(self, subject: str, claims: Mapping[str, Any], lifetime_s: float) -> str:
         """On any thread."""
         ...
+
+    @property
+    def files(self) -> ActionFiles: ...
 
     async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
         """Do something of the server's, where the server runs."""
@@ -228,6 +232,11 @@ class ActionCtx:
     def scheduler(self) -> ActionScheduler:
         """Functions for later; each is scheduled at once, whatever becomes of the action."""
         return ActionScheduler(self._run)
+
+    @property
+    def storage(self) -> ActionStorage:
+        """Files: to store, to read, to delete, and where they are."""
+        return ActionStorage(self._run)
 
     @property
     def auth(self) -> ActionAuth:

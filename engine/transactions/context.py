@@ -21,6 +21,7 @@ from .meta import Meta, MutationMeta
 from .mutation_run import MutationRun
 from .query_run import QueryRun
 from .scheduling import MutationScheduler
+from .storage import MutationStorage, Storage
 from .usage import TransactionLimits
 from .vector_search import Nearest, nearest, same_index
 
@@ -126,6 +127,11 @@ class QueryCtx(QueryCalls):
         return Auth(self._run.viewer)
 
     @property
+    def storage(self) -> Storage:
+        """Addresses of files."""
+        return Storage(self._run)
+
+    @property
     def meta(self) -> Meta:
         """About this function, its transaction and its deployment."""
         return Meta(self._run.about, self._run.transaction.usage)
@@ -174,6 +180,11 @@ class MutationCtx(QueryCtx, MutationCalls):
     def scheduler(self) -> MutationScheduler:
         """Functions for later: scheduled if this transaction is committed, and not otherwise."""
         return MutationScheduler(self._run)
+
+    @property
+    def storage(self) -> MutationStorage:
+        """Files: where to upload them, where they are, and to delete them."""
+        return MutationStorage(self._run)
 
     @property
     def meta(self) -> MutationMeta:

@@ -38,6 +38,8 @@ class Transaction:
     scans: list[Scan] = Factory(list[Scan])
     counted: dict[KeyRange, None] = Factory(dict[KeyRange, None])
     """Ranges of which only the keys were looked at, or what all of it adds up to; no document was read."""
+    origin_needed: bool = False
+    """Whether it had to end because the database does not say under which address it is reached."""
     handed_out: dict[str, Version] = Factory(dict[str, Version])
     """Versions whose documents the handler was given, by id.
 

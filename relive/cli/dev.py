@@ -17,7 +17,16 @@ from .serve import open_data
     "--codegen", type=folder_type(), default=None, metavar="DIR", help="Keep TypeScript types there up to date."
 )
 def dev(
-    app: Path, data: Path, host: str, port: int, site_port: int | None, debug: bool, as_json: bool, codegen: Path | None
+    app: Path,
+    data: Path,
+    host: str,
+    port: int,
+    site_port: int | None,
+    debug: bool,
+    as_json: bool,
+    files: str | None,
+    public_url: str | None,
+    codegen: Path | None,
 ) -> None:
     """Serve APP, and deploy it again on every save.
 
@@ -28,6 +37,5 @@ def dev(
     from .development import Development
     from .serving import Options, run_server  # Much to import, and `open_data` may start over.
 
-    run_server(
-        Options(app, host, port, debug, as_json, redact=False, site_port=site_port), folder, Development(app, codegen)
-    )
+    options = Options(app, host, port, debug, as_json, False, site_port=site_port, files=files, public_url=public_url)
+    run_server(options, folder, Development(app, codegen))

@@ -17,6 +17,7 @@ from attrs import evolve
 from ..engine.data_folder import DataFolder
 from ..engine.database import Database
 from ..engine.determinism import driver, hash_seed
+from ..engine.files.folder_files import FolderFiles
 from ..engine.portability.errors import ImportRefused
 from ..engine.portability.formats import FORMATS, Format, Mode, format_of
 from ..engine.portability.importing import Imported, Importer
@@ -149,7 +150,7 @@ def into_folder(data: Path, asked: Wanted, file: IO[bytes]) -> Tree:
     """Into a data folder that is not being served.  Raises FolderInUse and what importing raises."""
     folder = DataFolder.read(data)
     driver.install([])
-    database = open_database(folder, None)
+    database = open_database(folder, None, FolderFiles(folder.files))
     try:
         return last_line(trio.run(import_alone, database, asked, file), asked)
     finally:

@@ -68,6 +68,18 @@ def server_options(command: F) -> F:
             default=None,
             help="Where HTTP actions are served. [default: one more than --port, if it is free]",
         ),
+        click.option(
+            "--public-url",
+            metavar="URL",
+            default=None,
+            help="Under which address clients reach the server, such as that of a proxy; addresses of files use it.",
+        ),
+        click.option(
+            "--files",
+            metavar="PLACE",
+            default=None,
+            help="Where files are kept: s3://BUCKET or s3://BUCKET/PREFIX. [default: in the data folder]",
+        ),
         click.option("--host", default=HOST, show_default=True, help="The address to listen on."),
         data_option,
     ):

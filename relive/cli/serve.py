@@ -23,6 +23,8 @@ def serve(
     site_port: int | None,
     debug: bool,
     as_json: bool,
+    files: str | None,
+    public_url: str | None,
     show_errors: bool,
 ) -> None:
     """Serve APP until SIGINT or SIGTERM; without APP, what was deployed last.
@@ -39,7 +41,10 @@ def serve(
     folder = open_data(data)
     from .serving import Options, run_server  # Much to import, and `open_data` may start over.
 
-    run_server(Options(app, host, port, debug, as_json, redact=not show_errors, site_port=site_port), folder)
+    options = Options(
+        app, host, port, debug, as_json, not show_errors, site_port=site_port, files=files, public_url=public_url
+    )
+    run_server(options, folder)
 
 
 def open_data(data: Path) -> DataFolder:

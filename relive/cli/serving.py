@@ -28,7 +28,9 @@ from ..engine.determinism import limits as handler_limits
 from ..engine.determinism.real import real_signal
 from ..engine.env import real_env
 from ..engine.errors import SettingsUnmet
-from ..engine.server.listener import Server
+from ..engine.files.file_store import FileStore
+from ..engine.files.folder_files import FolderFiles
+from ..engine.server.listener import Server, reachable
 from .checkpoint import bad_checkpoint, make_checkpoints
 from .collector import calm_collector, collector_off
 from .errors import PortUnavailable
@@ -55,6 +57,10 @@ class Options:
     """Keep from clients without the admin key why functions fail, and what they print."""
     site_port: int | None = None
     """Where HTTP actions are served; None for the port after ``port``, if it is free."""
+    files: str | None = None
+    """Where files are kept; None for the data folder."""
+    public_url: str | None = None
+    """Under which address clients reach the server; None where it listens."""
 
 
 class Companion(Protocol):
@@ -72,12 +78,13 @@ def run_server(options: Options, folder: DataFolder, companion: Companion | None
     require_free(options.host, options.port)
     site_port = site_port_of(options)
     write_log_to_stderr()
+    store = store_of(options.files, folder)
     guard(options)
     try:
         app = load(options.app) if options.app is not None else None
         if companion is not None and app is not None:
             companion.deployed(app)
-        database = open_database(folder, app)
+        database = open_database(folder, app, store)
         warn_of_settings(database)
         database.executor.redact = options.redact
         database.schedules.sealed = folder.sealed
@@ -158,7 +165,7 @@ def guard(options: Options) -> None:
     handler_limits.arm()
 
 
-def open_database(folder: DataFolder, app: App | None) -> Database:
+def open_database(folder: DataFolder, app: App | None, store: FileStore) -> Database:
     storage = folder.storage
     with (
         LogProgress("reading the log", after_s=PROGRESS_AFTER_S) as reading,
@@ -180,6 +187,7 @@ def open_database(folder: DataFolder, app: App | None) -> Database:
             on_progress=reading.update,
             on_checked=checked,
             on_bad_checkpoint=bad_checkpoint,
+            store=store,
         )
     database.actions.sealed = folder.sealed
     remember_reached(folder, database)
@@ -202,6 +210,7 @@ async def serve(
 ) -> None:
     key = folder.new_local_key()
     server = Server(database, folder.keys(key), folder.instance_name, ask_past_of(folder.folder))
+    server.public_url = options.public_url
     with ExitStack() as stack:
 
         def announce(url: str) -> None:
@@ -233,9 +242,11 @@ async def serve(
             nursery.cancel_scope.cancel()
 
 
-def reachable(url: str) -> str:
-    """An address to connect to, where the server listens on every one."""
-    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+def store_of(place: str | None, folder: DataFolder) -> FileStore:
+    """What keeps files.  Raises click.UsageError for a place that is none."""
+    if place is None:
+        return FolderFiles(folder.files)
+    raise click.UsageError(f"--files {place}: a place for files is s3://BUCKET or s3://BUCKET/PREFIX")
 
 
 async def stop_on_signal(server: Server) -> None:

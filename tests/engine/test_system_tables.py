@@ -51,6 +51,8 @@ def test_the_numbers_of_system_tables_are_fixed_for_ever() -> None:
         "_rate_limits": 9,
         "_sessions": 10,
         "_cron_jobs": 11,
+        "_storage": 12,
+        "_origins": 13,
     }
     assert all(number < 10_001 for number in CLASSES)
 

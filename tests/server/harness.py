@@ -16,6 +16,7 @@ from relive.engine.admin_key import AdminKey, Keys
 from relive.engine.application.app import App
 from relive.engine.database import Database
 from relive.engine.env import Env, real_env
+from relive.engine.files.file_store import FileStore
 from relive.engine.server.listener import Server
 from relive.log.entry import LSN
 from relive.log.memory import MemoryStorage
@@ -280,12 +281,13 @@ async def serve(
     admin_keys: Keys | None = None,
     port: int = 0,
     site_port: int | None = None,
+    store: FileStore | None = None,
 ) -> AsyncGenerator[Running, None]:
     """A server until the block ends, then stopped and closed.  What `serve` raises comes out."""
     disk = HeldDisk()
     in_thread: InThread = disk
     database = Database.open(
-        storage or MemoryStorage(), app, env or real_env(), b"a secret of the tests", in_thread=in_thread
+        storage or MemoryStorage(), app, env or real_env(), b"a secret of the tests", in_thread=in_thread, store=store
     )
     server = Server(database, admin_keys or AdminKey(admin_key), "tests")
     try:
