@@ -46,6 +46,10 @@ SEARCH_RESULTS_MAX = 1_024
 SEARCH_KEYS_MAX = 100_000
 """Places in the index that one search looks at: one for each document and word of it that is wanted."""
 
+SEARCH_BEGUN_KEYS_MAX = 20_000
+"""Of them, those of one word that may go on.  Somebody who types begins with a letter or two, which very many words
+have: of those the first are found, and that is no error."""
+
 # Searches of vectors.
 
 VECTOR_RESULTS = 10

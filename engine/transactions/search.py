@@ -29,6 +29,7 @@ from ..data.text_fields import LENGTH_BITS, LENGTH_MAX, TEXT_END, WEIGHT_BYTES, 
 from ..data.words import Wanted, wanted_words
 from ..errors import LimitReached, NotUnique
 from ..limits import (
+    SEARCH_BEGUN_KEYS_MAX,
     SEARCH_CHARS_MAX,
     SEARCH_KEYS_MAX,
     SEARCH_RESULTS_MAX,
@@ -132,7 +133,13 @@ def find_under(
         whole_end = len(word_range(prefix, Wanted(word.word, False))[0])
         counts: dict[IndexKey, int] = {}
         found.counts.append(counts)
-        for key in transaction.keys(index, start, stop):
+        keys: Iterable[IndexKey]
+        if word.begun:
+            at_most = min(SEARCH_BEGUN_KEYS_MAX, places_max - looked_at)
+            keys = transaction.keys_first(index, start, stop, at_most)
+        else:
+            keys = transaction.keys(index, start, stop)
+        for key in keys:
             looked_at += 1
             if looked_at > places_max:
                 raise LimitReached("places in a text index looked at", SEARCH_KEYS_MAX + 1, SEARCH_KEYS_MAX, MORE)

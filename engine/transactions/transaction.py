@@ -11,6 +11,7 @@ Invariants
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from attrs import Factory, define
 
@@ -136,6 +137,16 @@ class Transaction:
         self.usage.ranged(len(start) + len(stop))
         self.counted[KeyRange(index, start, stop, keys_only=True)] = None
         return self.overlay.keys_in(index, start, stop)
+
+    def keys_first(self, index: IndexName, start: IndexKey, stop: IndexKey, at_most: int) -> list[IndexKey]:
+        """As `keys`, and no more of them than that: only what was looked at is recorded."""
+        found = list(islice(self.overlay.keys_in(index, start, stop), at_most))
+        if len(found) == at_most:
+            stop = found[-1] + b"\0" if found else start
+        self.usage.ranged(len(start) + len(stop))
+        if start < stop:
+            self.counted[KeyRange(index, start, stop, keys_only=True)] = None
+        return found
 
     def has_scanned(self, table: str) -> bool:
         """Whether a range of any of the table's indexes was looked at."""

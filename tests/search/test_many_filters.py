@@ -119,7 +119,7 @@ def test_what_is_looked_at_for_each_of_them_counts_together(monkeypatch: pytest.
         value_of(bench.mutate("app:add", body="a", fields={}))
 
     async def search(ctx: QueryCtx) -> int:
-        return await ctx.db.query(Thing).search(Thing.by_body, "a", 0, 0).count()
+        return await ctx.db.query(Thing).search(Thing.by_body, "a b", 0, 0).count()
 
     monkeypatch.setattr("relive.engine.transactions.search.SEARCH_KEYS_MAX", 8)
     assert bench.read(search) == 4

@@ -15,6 +15,7 @@ from relive.engine.codegen.tables import data_model_types
 from relive.engine.data.schema import Int64
 from relive.engine.deployment.app_changes import AppChanges
 from relive.engine.errors import AppInvalid, IndexStaged, IndexUnknown
+from relive.engine.execution.calls import Call
 from relive.engine.history.comparison import compare_states
 from relive.engine.history.reexecution import verify_again
 from relive.engine.limits import TEXT_KEYS_MAX
@@ -175,9 +176,40 @@ def test_more_results_than_may_be_are_an_error_unless_fewer_are_taken(monkeypatc
 
     async def too_many(ctx: QueryCtx) -> None:
         with pytest.raises(LimitReached, match="places in a text index looked at"):
-            await ctx.db.query(Other).search(Other.by_body, "same").first()
+            await ctx.db.query(Other).search(Other.by_body, "same x").first()
 
     bench.read(too_many)
+
+
+def test_of_very_many_words_that_begin_so_the_first_are_found_and_no_others_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("relive.engine.transactions.search.SEARCH_BEGUN_KEYS_MAX", 3)
+    monkeypatch.setattr("relive.engine.transactions.search.SEARCH_KEYS_MAX", 4)
+    bench = open_bench(app_of(Other, functions=FUNCTIONS))
+    live: Any = bench.database.live
+    live.follow()
+    key = live.watch(Call("app:find", [{"words": "t"}]), "watcher")
+
+    def found() -> set[str]:
+        return set(value_of(live.result(key)))
+
+    assert found() == set()
+    for body, woken, finds in (
+        ("tc", True, {"tc"}),
+        ("td", True, {"tc", "td"}),
+        ("te", True, {"tc", "td", "te"}),
+        ("tf", False, {"tc", "td", "te"}),
+        ("tb", True, {"tb", "tc", "td"}),
+        ("te", False, {"tb", "tc", "td"}),
+        ("t", True, {"t", "tb", "tc"}),
+    ):
+        value_of(bench.mutate("app:add", body=body))
+        assert live.follow() == (("watcher",) if woken else ()), body
+        assert found() == finds
+    # Together with a word that is whole, as far as there is room.
+    for words, finds in (("tc t", {"t", "tb", "tc"}), ("te t", {"t", "tb", "te"}), ("t t", {"t", "tb", "tc"})):
+        assert set(value_of(bench.query("app:find", words=words))) == finds, words
 
 
 def test_of_a_text_of_very_many_words_the_first_are_found() -> None:
