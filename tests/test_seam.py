@@ -98,6 +98,7 @@ DOORS = {
     "engine/application/": "reads the source of an app when it is loaded, before it is served",
     "engine/codegen/": "writes the files of a client; a command, no server",
     "engine/files/folder_files.py": "the real disk of files; simulations keep them in memory",
+    "engine/files/in_thread.py": "threads for what keeps files outside of a simulation",
     "engine/forks.py": "makes another data folder; a command, no server",
     "engine/portability/backup.py": "copies a data folder to another place; a command, no server",
     "engine/portability/backup_view.py": "reads what was copied; a command, no server",

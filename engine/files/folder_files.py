@@ -9,19 +9,18 @@ All that touches the disk happens in threads, a few hundred kilobytes at a time.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import BinaryIO, Final
 
 import trio
 from attrs import Factory, define, frozen
 
 from .errors import FileGone
 from .file_store import NAME, READ_BYTES
-
-T = TypeVar("T")
+from .in_thread import in_thread
 
 PART: Final = ".part"
 FILE_MODE: Final = 0o600
@@ -95,10 +94,6 @@ class FolderWriter:
         with trio.CancelScope(shield=True):
             self.file.close()
             await in_thread(partial(remove, self.folder, [f"{self.name}{PART}", self.name]))
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    return await trio.to_thread.run_sync(work)
 
 
 def create(path: Path) -> BinaryIO:

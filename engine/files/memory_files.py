@@ -51,3 +51,4 @@ class MemoryWriter:
 
     async def drop(self) -> None:
         self.parts.clear()
+        self.files.pop(self.name, None)

@@ -243,10 +243,19 @@ async def serve(
 
 
 def store_of(place: str | None, folder: DataFolder) -> FileStore:
-    """What keeps files.  Raises click.UsageError for a place that is none."""
+    """What keeps files.  Raises click.UsageError for a place that is none, FilesUnavailable."""
     if place is None:
         return FolderFiles(folder.files)
-    raise click.UsageError(f"--files {place}: a place for files is s3://BUCKET or s3://BUCKET/PREFIX")
+    bucket, _, prefix = place.removeprefix("s3://").partition("/")
+    if not place.startswith("s3://") or not bucket:
+        raise click.UsageError(f"--files {place}: a place for files is s3://BUCKET or s3://BUCKET/PREFIX")
+    try:
+        from ..engine.files.s3_files import S3Files  # An extra.
+    except ImportError:
+        raise click.UsageError("--files s3://... needs boto3: pip install 'relive[s3]'") from None
+    store = S3Files.at(bucket, prefix)
+    store.claim(folder.instance_name)
+    return store
 
 
 async def stop_on_signal(server: Server) -> None:
