@@ -194,15 +194,25 @@ class DataFolder:
             return None
 
     @contextmanager
-    def served_at(self, url: str, key: AdminKey) -> Iterator[None]:
-        """Let others on this machine find the server while it runs, and open it."""
+    def opened_by(self, key: AdminKey) -> Iterator[None]:
+        """Let others on this machine open the server with that key.
+
+        Before it takes requests: whoever finds it again after a crash would come with the key of the one before.
+        """
         write_durably(self.folder / LOCAL_KEY, key.key.encode("ascii"))
+        try:
+            yield
+        finally:
+            (self.folder / LOCAL_KEY).unlink(missing_ok=True)
+
+    @contextmanager
+    def served_at(self, url: str) -> Iterator[None]:
+        """Let others on this machine find the server while it runs."""
         (self.folder / URL).write_text(f"{url}\n", encoding="utf-8")
         try:
             yield
         finally:
-            for name in (URL, LOCAL_KEY):
-                (self.folder / name).unlink(missing_ok=True)
+            (self.folder / URL).unlink(missing_ok=True)
 
     def admin_keys(self) -> tuple[StoredKey, ...]:
         """The admin keys that were made and not revoked.  Raises DataFolderInvalid."""

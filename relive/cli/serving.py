@@ -212,9 +212,10 @@ async def serve(
     server = Server(database, folder.keys(key), folder.instance_name, ask_past_of(folder.folder))
     server.public_url = options.public_url
     with ExitStack() as stack:
+        stack.enter_context(folder.opened_by(key))
 
         def announce(url: str) -> None:
-            stack.enter_context(folder.served_at(reachable(url), key))
+            stack.enter_context(folder.served_at(reachable(url)))
             name = database.executor.app.name
             if options.as_json:
                 said = {"url": url, "app": name or None, "data": str(folder.folder)}

@@ -109,7 +109,7 @@ def test_where_it_is_served_is_known_while_it_is(tmp_path: Path) -> None:
     assert folder.url is None
 
     key = folder.new_local_key()
-    with folder.served_at("http://127.0.0.1:1", key):
+    with folder.opened_by(key), folder.served_at("http://127.0.0.1:1"):
         assert folder.url == "http://127.0.0.1:1"
         assert folder.local_key == key.key
         assert stat.S_IMODE((folder.folder / LOCAL_KEY).stat().st_mode) == 0o600

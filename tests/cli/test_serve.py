@@ -14,6 +14,9 @@ import httpx
 import pytest
 from attrs import frozen
 from relive.engine.data_folder import LOCAL_KEY, DataFolder
+from relive.engine.server.listener import Server
+
+from relive.cli import serving
 
 from .conftest import Relive, Serve, Start, begin, free_port, make_app
 
@@ -126,6 +129,23 @@ def test_what_was_acknowledged_survives_a_kill(app: Path, serve: Serve, relive: 
     serve(app)
 
     assert relive("run", "notes:all").stdout == '["kept"]\n'
+
+
+async def test_the_key_of_this_machine_is_there_before_anybody_can_connect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, found = DataFolder.open(tmp_path / "data"), list[str | None]()
+
+    async def listen(*_: object) -> None:
+        found.append(folder.local_key)
+
+    monkeypatch.setattr(Server, "serve", listen)
+    database = serving.open_database(folder, None, serving.store_of(None, folder))
+    await serving.serve(serving.Options(None, "127.0.0.1", 1, False, False, True), folder, database, None, None)
+    database.log.close()
+
+    assert found != [None]
+    assert folder.local_key is None
 
 
 def test_a_broken_app_is_refused(app: Path, relive_process: Relive) -> None:

@@ -7,8 +7,10 @@ gives what does not fit together, in words.  Nothing here asks the engine.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,8 @@ class Found:
     history: History
     record: Record
     outside: Path
+    files: Path
+    """Where their bytes are."""
     effects: dict[str, list[Version]] = field(init=False)
     """What each scheduled function has written, by its id."""
 
@@ -105,7 +109,7 @@ def scheduled_functions(found: Found) -> Iterator[str]:
             yield f"{which}: no way to go"
         if path[-1] not in ENDED and name not in ("main:tick", "main:slow"):
             yield f"{which}: forgotten"
-        if path[-1] == "failed" and name not in ("main:outside", "main:slow"):
+        if path[-1] == "failed" and name not in ("main:outside", "main:keep", "main:slow"):
             yield f"{which}: {versions[-1]['state']}"
         yield from what_it_did(found, which, id, versions)
     for id in found.effects.keys() - rows.keys():
@@ -266,4 +270,35 @@ def sessions(found: Found) -> Iterator[str]:
         yield f"nobody had the sessions {told.keys() - found.record.visited.keys()}"
 
 
-CHECKS: tuple[Check, ...] = (what_was_acknowledged, scheduled_functions, crons, durable_actions, sessions)
+def files(found: Found) -> Iterator[str]:
+    """Every row has its bytes, and no bytes are without a row; what was stored is there until it is deleted."""
+    rows = {version["_id"]: version for version in found.history.newest("_storage")}
+    there = {path.name: path for path in found.files.iterdir()} if found.files.exists() else {}
+    for id, row in rows.items():
+        path = there.get(row["internalId"])
+        data = path.read_bytes() if path is not None else None
+        if data is None or len(data) != row["size"] or b64encode(sha256(data).digest()).decode() != row["sha256"]:
+            yield f"file {id} has a row, and not its bytes: {data is not None and len(data)} of {row['size']}"
+    if extra := there.keys() - {row["internalId"] for row in rows.values()}:
+        yield f"bytes without a row: {extra}"
+    attached = {version["number"]: version["file"] for version in found.history.newest("uploads")}
+    for number, uploaded in found.record.uploaded.items():
+        row_of = rows.get(uploaded.id)
+        if row_of is None and not uploaded.dropping:
+            yield f"file {number} was acknowledged to be stored, and is not"
+        if row_of is not None and row_of["sha256"] != b64encode(sha256(uploaded.data).digest()).decode():
+            yield f"file {number} is another one than was uploaded"
+        if uploaded.dropped and (row_of is not None or number in attached):
+            yield f"file {number} was acknowledged to be deleted, and is there"
+        if uploaded.attached and not uploaded.dropping and attached.get(number) != uploaded.id:
+            yield f"the document of file {number} was acknowledged, and is lost"
+    for number, id in attached.items():
+        if id not in rows:
+            yield f"the file of document {number} is gone, and the document is not"
+    for order in found.history.newest("orders"):
+        id = order["jobs"].get("keep")
+        if id and states_of(found, id)[-1] == "success" and order["number"] not in attached:
+            yield f"the file of order {order['number']} counts as stored, and is not there"
+
+
+CHECKS: tuple[Check, ...] = (what_was_acknowledged, scheduled_functions, crons, durable_actions, sessions, files)

@@ -8,13 +8,14 @@ import threading
 from contextlib import suppress
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import trio
 from attrs import Factory, define
 from trio_websocket import wrap_client_stream
 
-from .record import Cancelled, Record
+from .record import Cancelled, Record, Uploaded
 
 HOST = "127.0.0.1"
 ANSWER_S_MAX = 30.0
@@ -22,6 +23,9 @@ PAUSE_S_MAX = 0.01
 PLACED_FROM = 1_000_000
 """Numbers of durable actions that clients begin; those of orders are smaller."""
 STEPS = 2
+STORED_FROM = 2_000_000
+"""Numbers of files that clients upload; actions store those of orders."""
+FILE_BYTES = (0, 100, 60_000, 1_500_000)
 STAY_S_MAX = 0.2
 CONNECT = {"type": "Connect", "connectionCount": 0, "lastCloseReason": None}
 EMPTY_SET = {"type": "ModifyQuerySet", "baseVersion": 0, "newVersion": 1, "modifications": []}
@@ -39,7 +43,7 @@ class Clients:
     threads: list[threading.Thread] = Factory(list[threading.Thread])
 
     def start(self) -> None:
-        for number, work in enumerate((self.order, self.place, self.visit)):
+        for number, work in enumerate((self.order, self.place, self.visit, self.store)):
             thread = threading.Thread(target=self.go_on, args=(work, Random(self.seed * 10 + number)), daemon=True)
             self.threads.append(thread)
             thread.start()
@@ -73,6 +77,70 @@ class Clients:
         answer = self.ask("action", "main:place", number=PLACED_FROM + number, steps=STEPS)
         if answer is not None:
             self.record.placed[PLACED_FROM + number] = answer["value"]
+
+    def store(self, number: int, draw: Random) -> None:
+        """Upload a file, look whether an older one is as it was, perhaps delete one."""
+        number += STORED_FROM
+        data = draw.randbytes(draw.choice(FILE_BYTES))
+        address = self.ask("mutation", "main:where_to_upload")
+        stored = self.upload(address["value"], data) if address is not None else None
+        if stored is not None:
+            self.record.uploaded[number] = Uploaded(stored, data)
+            attached = self.ask("mutation", "main:attach", number=number, file=stored)
+            self.record.uploaded[number].attached = attached is not None
+        known = [number for number, each in self.record.uploaded.items() if each.attached and not each.dropping]
+        if known:
+            self.look(draw.choice(known))
+            if draw.random() < 0.5:
+                self.drop(draw.choice(known))
+
+    def upload(self, address: str, data: bytes) -> str | None:
+        """In two halves; the id of the file, None if the server was killed before it said so."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=ANSWER_S_MAX)
+        parts = urlsplit(address)
+        try:
+            connection.putrequest("POST", f"{parts.path}?{parts.query}")
+            connection.putheader("content-length", str(len(data)))
+            connection.endheaders()
+            connection.send(data[: len(data) // 2])
+            self.record.half_uploaded()
+            connection.send(data[len(data) // 2 :])
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError):
+            return None
+        finally:
+            connection.close()
+        if response.status != 200:
+            self.record.problems.append(f"upload of {len(data)} bytes: {response.status} {answer}")
+            return None
+        self.record.answered()
+        return str(answer["storageId"])
+
+    def look(self, number: int) -> None:
+        address = self.ask("query", "main:address", number=number)
+        if address is None:
+            return
+        if address["value"] is None:
+            self.record.problems.append(f"file {number} has no address any more")
+            return
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=ANSWER_S_MAX)
+        try:
+            connection.request("GET", urlsplit(address["value"]).path)
+            response = connection.getresponse()
+            found = response.read()
+        except (OSError, http.client.HTTPException):
+            return
+        finally:
+            connection.close()
+        if response.status != 200 or found != self.record.uploaded[number].data:
+            problem = f"{response.status}, {len(found)} bytes, or others than were sent"
+            self.record.problems.append(f"file {number}: {problem}")
+
+    def drop(self, number: int) -> None:
+        uploaded = self.record.uploaded[number]
+        uploaded.dropping = True
+        uploaded.dropped = self.ask("mutation", "main:drop", number=number) is not None
 
     def visit(self, number: int, draw: Random) -> None:
         session = str(UUID(int=number + 1))

@@ -2,7 +2,7 @@
 
 Nothing that was acknowledged is lost; scheduled mutations happen exactly once and actions at most once;
 no job is forgotten; crons run one at a time and stay in step; durable steps are recorded once and not
-done again after that.
+done again after that; files have their bytes, and bytes have a row.
 
 RELIVE_KILL_ROUNDS says how many kills, RELIVE_KILL_SEED which ones: the seed of a failure is printed.  It
 repeats what is drawn, not what the clock does, so a failure may need a few more tries.
@@ -58,12 +58,12 @@ def live(folder: Path, seed: int, rounds: int) -> list[str]:
         stored = world.live(rounds)
         problems = list(what_is_wrong(world, stored))
     except Exception as error:
-        raise AssertionError(f"{again}, after {world.kills}: {error}") from error
+        raise AssertionError(f"{again}, after {world.kills}: {error}") from None
     return [f"{again}: {problem}" for problem in problems[:PROBLEMS_SHOWN]]
 
 
 def what_is_wrong(world: World, stored: dict[str, list[str]]) -> Iterator[str]:
-    found = Found(History.read(world.folder / "data" / "log"), world.clients.record, world.outside)
+    found = Found(History.read(world.folder / "data" / "log"), world.clients.record, world.outside, world.files)
     for check in CHECKS:
         yield from check(found)
     if len(world.kills) >= MET_SOMETHING_ROUNDS and max(runs_of(found), default=0) < 2:

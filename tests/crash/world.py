@@ -28,9 +28,10 @@ STOP_S_MAX = 20.0
 SYNC_S = (0.0, 0.02)
 """How long a disk takes: a slow one leaves more that is not confirmed."""
 CRONS = ("main:tick", "main:slow")
-Moment = Literal["start", "listening", "load", "answer"]
-MOMENTS: dict[Moment, float] = {"start": 0.25, "listening": 0.1, "load": 0.3, "answer": 0.35}
-"""How likely a kill comes while the server starts, as soon as it listens, while it works, just after an answer."""
+Moment = Literal["start", "listening", "load", "answer", "upload"]
+MOMENTS: dict[Moment, float] = {"start": 0.25, "listening": 0.1, "load": 0.2, "answer": 0.3, "upload": 0.15}
+"""How likely a kill comes while the server starts, as soon as it listens, while it works, just after an answer,
+in the middle of an upload."""
 
 
 @define(eq=False)
@@ -57,6 +58,10 @@ class World:
     @property
     def outside(self) -> Path:
         return self.folder / "outside"
+
+    @property
+    def files(self) -> Path:
+        return self.folder / "data" / "files"
 
     @property
     def errors(self) -> Path:
@@ -92,6 +97,9 @@ class World:
             time.sleep(self.draw.random() * 0.4)
         elif moment == "answer":
             self.clients.record.wait_answers(self.draw.randint(1, 30), 2.0)
+        elif moment == "upload":
+            self.clients.record.wait_upload(2.0)
+            time.sleep(self.draw.random() * 0.02)
         self.end(signal.SIGKILL)
         self.kills.append(f"{moment}{' and power' if power else ''}")
         if power:
@@ -146,7 +154,7 @@ class World:
         assert code == (0 if number is signal.SIGTERM else -number), f"ended with {code}\n{self.said()}"
 
     def said(self) -> str:
-        return "\n".join(self.errors.read_text().splitlines()[-60:])
+        return "\n".join(self.errors.read_text().splitlines()[-20:])
 
     # What it says of itself.
 
@@ -168,6 +176,7 @@ class World:
             *(action for action in actions if action["state"] in ("running", "waiting")),
             *(cron for cron in crons if cron["nextRun"] < started_ms),
             *self.query("main:present"),
+            *(["bytes without a row"] if len(list(self.files.glob("*"))) != self.query("main:files") else []),
         ]
 
     def query(self, path: str) -> Any:

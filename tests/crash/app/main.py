@@ -16,6 +16,7 @@ from relive import (
     MutationCtx,
     QueryCtx,
     ScheduledFunction,
+    StoredFile,
     action,
     field,
     index,
@@ -71,6 +72,14 @@ class Visit(Document, table="visits"):
     what: str
 
 
+class Upload(Document, table="uploads"):
+    """A file that somebody has stored."""
+
+    number: int = field()
+    file: Id[StoredFile]
+    by_number = index(number)
+
+
 def leave_trace(name: str) -> int:
     """Tell the world outside, durably enough for a kill; how often it was told so."""
     descriptor = os.open(os.path.join(os.environ["CRASH_OUTSIDE"], name), os.O_RDWR | os.O_APPEND | os.O_CREAT)
@@ -84,7 +93,7 @@ def leave_trace(name: str) -> int:
 @query
 async def documents(ctx: QueryCtx) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for table in (Order, Effect, Charge, Tick, Visit):
+    for table in (Order, Effect, Charge, Tick, Visit, Upload):
         found[table.__table__] = [each.id async for each in ctx.db.query(table)]
     return found
 
@@ -137,6 +146,8 @@ async def order(ctx: MutationCtx, number: int, seconds: float, steps: int) -> No
         "doomed": await ctx.scheduler.run_after(seconds, effect, number, "doomed", due),
         "outside": await ctx.scheduler.run_after(seconds, outside, number),
     }
+    if number % 3 == 0:
+        jobs["keep"] = await ctx.scheduler.run_after(seconds, keep, number, 1_000 * number)
     if steps:
         jobs["place"] = await ctx.scheduler.run_after(seconds, place, number, steps)
     await ctx.db.insert(Order(number=number, jobs={name: str(id) for name, id in jobs.items()}))
@@ -155,6 +166,41 @@ async def cancel(ctx: MutationCtx, number: int, job: str) -> str | None:
     if state in ("pending", "inProgress"):
         await ctx.scheduler.cancel(id)
     return state
+
+
+@mutation
+async def where_to_upload(ctx: MutationCtx) -> str:
+    return await ctx.storage.generate_upload_url()
+
+
+@mutation
+async def attach(ctx: MutationCtx, number: int, file: Id[StoredFile]) -> None:
+    await ctx.db.insert(Upload(number=number, file=file))
+
+
+@query
+async def address(ctx: QueryCtx, number: int) -> str | None:
+    found = await ctx.db.query(Upload).index(Upload.by_number, number).first()
+    return await ctx.storage.get_url(found.file) if found is not None else None
+
+
+@mutation
+async def drop(ctx: MutationCtx, number: int) -> None:
+    found = await ctx.db.query(Upload).index(Upload.by_number, number).first()
+    if found is not None:
+        await ctx.db.delete(found.id)
+        await ctx.storage.delete(found.file)
+
+
+@internal_action
+async def keep(ctx: ActionCtx, number: int, size: int) -> None:
+    file = await ctx.storage.store(bytes([number % 251]) * size)
+    await ctx.run_mutation(attach, number, file)
+
+
+@query
+async def files(ctx: QueryCtx) -> int:
+    return await ctx.db.system.query("_storage").count()
 
 
 @internal_mutation
