@@ -2,6 +2,7 @@
 
     sealed segments, checkpoints    the very files of the original, where its file system can link; else copies
     the last segment wanted         a copy, cut behind the entry
+    files                           linked as well: their bytes never change
     settings                        secret and hash seed of the original, without which its entries cannot be
                                     replayed; a name and an admin key of its own
 
@@ -28,9 +29,10 @@ from ..log.copy import Extent, copy_log
 from ..log.entry import LSN
 from ..log.recovery import OnProgress
 from ..log.storage import FolderStorage, sharing
-from .data_folder import FOLDER_MODE, LOG, DataFolder, forked_settings, make_folder
+from .data_folder import FILES, FOLDER_MODE, LOG, DataFolder, forked_settings, make_folder
 from .determinism.real import real_entropy
 from .errors import ForkRefused
+from .files.folder_copy import copy_folder
 
 NAME_BYTES = 4
 CHECKPOINT_DIGITS = 20
@@ -69,6 +71,7 @@ def fork(
     try:
         (unfinished / LOG).mkdir(FOLDER_MODE)
         extent, shared = copy_files(original, unfinished / LOG, until, on_progress)
+        copy_folder(original.files, unfinished / FILES, share=True)
         made = DataFolder.create(unfinished, forked_settings(original, extent.lsn, sealed=not unseal, entropy=entropy))
         made.remember_reached(extent.lsn)
         FolderStorage(unfinished / LOG).sync_folder()

@@ -97,6 +97,7 @@ DOORS = {
     "engine/actions/": "actions are there to touch the outside; what queries and mutations see of them is recorded",
     "engine/application/": "reads the source of an app when it is loaded, before it is served",
     "engine/codegen/": "writes the files of a client; a command, no server",
+    "engine/files/folder_copy.py": "copies files to another place; for commands, no server",
     "engine/files/folder_files.py": "the real disk of files; simulations keep them in memory",
     "engine/files/in_thread.py": "threads for what keeps files outside of a simulation",
     "engine/forks.py": "makes another data folder; a command, no server",

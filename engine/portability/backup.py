@@ -2,6 +2,7 @@
 
     <backup>/backup.json    which files make it up, their hashes, and the settings of the data folder; mode 0600
     <backup>/files/         segments, each in a file of its own, that may go on behind what counts of it
+    <backup>/uploads/       files that clients have uploaded; those that were deleted since stay, for whoever goes back
     <backup>/lock           one process at a time
 
     what is new ──> copied, synced ──> read back, checked ──> backup.json, in place of the one before
@@ -37,11 +38,14 @@ from ...log.segment import first_lsn
 from ...log.storage import LOCK_NAME, FolderStorage
 from ...log.verify import verify
 from ..data_folder import ADMIN_KEYS, LOG, SETTINGS, DataFolder, make_folder, write_durably
+from ..data_folder import FILES as STORED
+from ..files.folder_copy import copy_folder
 from .backup_view import BackupView, Stored
 from .errors import BackupInvalid, BackupRefused
 
 MANIFEST: Final = "backup.json"
 FILES: Final = "files"
+UPLOADS: Final = "uploads"
 GIVEN: Final = (SETTINGS, ADMIN_KEYS)
 """Files of a data folder that no log tells of."""
 FORMAT: Final = 1
@@ -134,6 +138,8 @@ def back_up(data: Path, place: Path, on_progress: OnProgress = lambda done, tota
                 files,
             )
             check_new(place, manifest, before)
+            # After the log: bytes are there before their row is.
+            copied += copy_folder(folder.files, place / UPLOADS)
         except BaseException:
             with suppress(OSError):
                 remove_unnamed(place, before)
@@ -183,6 +189,7 @@ def restore(
         with space_told(unfinished):
             try:
                 extent = fill(unfinished, manifest, view, lsn, on_progress)
+                copy_folder(place / UPLOADS, unfinished / STORED)
                 os.replace(unfinished, data)
                 FolderStorage(data.absolute().parent).sync_folder()
             except BaseException:
@@ -218,7 +225,7 @@ def refuse_place(data: Path, place: Path) -> None:
     if place.exists() and not place.is_dir():
         raise BackupRefused(str(place), "a file is in the way: name another folder")
     if place.is_dir() and not (place / MANIFEST).exists():
-        others = {path.name for path in place.iterdir()} - {LOCK_NAME, FILES, f"{MANIFEST}.unfinished"}
+        others = {path.name for path in place.iterdir()} - {LOCK_NAME, FILES, UPLOADS, f"{MANIFEST}.unfinished"}
         if others:
             raise BackupRefused(
                 str(place), f"it holds other things ({sorted(others)[0]}): name a folder for backups alone"
@@ -396,7 +403,7 @@ def remove_unnamed(place: Path, manifest: Manifest | None) -> None:
 
 def remove_folder(folder: Path) -> None:
     """What a restore that was cut off has left."""
-    for inner in (folder / LOG, folder):
+    for inner in (folder / LOG, folder / STORED, folder):
         if inner.is_dir():
             for path in inner.iterdir():
                 if not path.is_dir():
