@@ -23,7 +23,7 @@ from ..log.errors import Malformed
 from .definition import TableDefinition
 from .index import Index
 from .table import Table
-from .version import Version, unread
+from .version import Version, looked_into, unread
 
 POSITION_BYTES = 4
 
@@ -87,7 +87,7 @@ class StoredKeys:
             index = table.indexes[name.index] = Index(name, SortedDict(entries), table.definition.sums(name.index))
             if index.sums is not None:
                 # What documents add up to stands in no key: these have to be read.
-                index.sums.fill((key, version.document) for key, version in index.entries.items())
+                index.sums.fill((key, looked_into(version)) for key, version in index.entries.items())
 
 
 def keys_of(

@@ -16,7 +16,7 @@ from sortedcontainers import SortedDict
 from ..log.entry import BEFORE_FIRST, LSN, IndexKey
 from .definition import BY_ID, TableDefinition
 from .index import Index
-from .version import Change, Version
+from .version import Change, Version, looked_into
 
 if TYPE_CHECKING:
     from .vectors import Vectors
@@ -88,7 +88,7 @@ class Table:
             return
         entries: list[dict[IndexKey, Version]] = [{} for _ in names]
         for version in self.versions.values():
-            for into, keys in zip(entries, self.definition.text_keys(version.document), strict=True):
+            for into, keys in zip(entries, self.definition.text_keys(looked_into(version)), strict=True):
                 into.update(dict.fromkeys(keys, version))
         for name, found in zip(names, entries, strict=True):
             assert not self.indexes[name.index].entries, name

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.checkpoints import fold
 from relive.actors.sums import NOTHING, Sums
+from relive.actors.version import Unread
+from relive.engine.application.codecs import definer
 from relive.engine.application.functions import mutation, query
 from relive.engine.data.aggregates import aggregate
 from relive.engine.data.schema import UNSET, Document, Id, Int64, Record, Unset, field, nested
@@ -462,9 +464,11 @@ def test_a_start_from_a_checkpoint_adds_up_the_same(bench: Bench) -> None:
     bench.flush()
     bench.database.log.close()
     storage = in_small_segments(bench.storage)
-    assert fold(storage, never) is not None
+    assert fold(storage, never, definer_of=lambda recovery: definer(bench.executor.codecs)) is not None
 
     again = open_bench(bench.executor.app, storage)
+    versions = again.database.runtime.tables.table("sales").versions.values()
+    assert any(isinstance(version, Unread) for version in versions), "they were read to be added up, and not kept"
     sold(again, "a", 3, 0.1)
     again.check()
     found = value_of(again.query("app:revenue", shop="a", day=2))

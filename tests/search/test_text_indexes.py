@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relive.actors.checkpoints import fold
 from relive.actors.errors import Conflict
+from relive.actors.version import Unread
 from relive.engine.application.app import load_bundle
 from relive.engine.application.bundle import bundle_of
+from relive.engine.application.codecs import definer
 from relive.engine.application.spec import tables_spec
 from relive.engine.codegen.tables import data_model_types
 from relive.engine.data.schema import Int64
@@ -42,6 +45,7 @@ from relive import (
 from relive.testing import TestApp
 
 from ..engine.bench import SECRET, app_of, bench_of, open_bench, value_of
+from ..engine.test_checkpoints import in_small_segments, never
 
 
 class About(Record):
@@ -210,6 +214,23 @@ def test_of_very_many_words_that_begin_so_the_first_are_found_and_no_others_are_
     # Together with a word that is whole, as far as there is room.
     for words, finds in (("tc t", {"t", "tb", "tc"}), ("te t", {"t", "tb", "te"}), ("t t", {"t", "tb", "tc"})):
         assert set(value_of(bench.query("app:find", words=words))) == finds, words
+
+
+def test_a_start_from_a_checkpoint_finds_the_words_of_documents_and_keeps_none_of_them_in_memory() -> None:
+    bench = open_bench(app_of(Other, functions=FUNCTIONS))
+    for number in range(60):
+        value_of(bench.mutate("app:add", body=f"same {number}"))
+    bench.flush()
+    bench.database.log.close()
+    storage = in_small_segments(bench.storage)
+    assert fold(storage, never, definer_of=lambda recovery: definer(bench.executor.codecs)) is not None
+    again = open_bench(bench.executor.app, storage)
+    versions = again.database.runtime.tables.table("others").versions.values()
+    unread = sum(isinstance(version, Unread) for version in versions)
+    assert unread > 20
+    assert value_of(again.query("app:find", words="7")) == ["same 7"]
+    assert sum(isinstance(version, Unread) for version in versions) == unread - 1
+    again.check()
 
 
 def test_of_a_text_of_very_many_words_the_first_are_found() -> None:
