@@ -26,6 +26,7 @@ ReliveError
 │   ├── IndexStaged           the index is being filled, and not to be read yet
 │   ├── LimitReached          a transaction read or wrote more than it may
 │   └── VectorInvalid         what is searched for cannot be compared with the vectors of the index
+├── PresenceRefused           nobody can enter a room there: no client's session, or too many rooms
 ├── EnvironmentVariableMissing  a function asked for one that is not set
 ├── EnvironmentVariableInvalid  a name, a value or all of them together that cannot be set
 ├── SettingsUnmet             variables that the app declares are missing, or are not what it says
@@ -365,6 +366,17 @@ class VectorInvalid(DatabaseError):
 
     def __str__(self) -> str:
         return f"vector to search for in {self.index}: {self.problem}"
+
+
+@define(auto_exc=True)
+class PresenceRefused(ReliveError):
+    """A mutation cannot enter a room.  Let clients call it over their socket, and leave rooms."""
+
+    presence: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"presence {self.presence!r}: {self.problem}"
 
 
 @define(auto_exc=True)

@@ -190,6 +190,11 @@ LOG_POLL_S_MAX = 60.0
 
 SESSION_GRACE_S = 10.0
 """How long a client may be away before its session has ended."""
+PRESENCE_ROOMS_MAX = 100
+"""Rooms that one session may be in at the same time."""
+PRESENCE_LISTED = 100
+"""Users of a room that `Presence.present` gives if it is not told how many."""
+PRESENCE_LISTED_MAX = 8_192
 
 FILE_BYTES_MAX = 5 * 2**30
 """Of one file."""

@@ -13,6 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from uuid import UUID
 
 from attrs import evolve, frozen
 
@@ -30,6 +31,7 @@ from .deployment.deploy import deployed_app
 from .determinism import driver
 from .errors import FunctionFailed, FunctionNotFound
 from .execution.attempt import DIGEST_BYTES
+from .execution.callers import session_of_entry
 from .history.errors import NotReproducible
 from .history.reexecution import Difference, run_again
 from .history.replica import Replica
@@ -65,6 +67,8 @@ class Recorded:
     request_id: str
     identity: Any
     """Claims; an empty object for nobody, None if the function did not look."""
+    session: str | None
+    """Of the client that called it over its socket."""
     documents: dict[str, list[Any]]
     outcome: RecordedRun
 
@@ -78,6 +82,7 @@ class Recorded:
             seed=self.seed,
             request_id=self.request_id,
             identity=self.identity,
+            session=self.session,
             documents=self.documents,
         )
 
@@ -105,6 +110,7 @@ def recorded_from(reader: LogReader, secret: bytes, lsn: LSN) -> Recorded:
         entry.seed.hex(),
         entry.cause.id,
         None if entry.identity is None else json.to_json(cbor.decode(entry.identity)),
+        session_of_entry(entry),
         documents_of(replica, entry),
         outcome_of(entry, entry.result),
     )
@@ -174,6 +180,7 @@ def run_recorded(
     committed_ns: int | None = None,
     request_id: str = "",
     identity: Any = None,
+    session: str | None = None,
 ) -> RecordedRun:
     """Run one mutation of an app as the log has recorded it, on these documents alone.
 
@@ -196,6 +203,7 @@ def run_recorded(
                 committed_ns=clock_ns if committed_ns is None else committed_ns,
                 request_id=request_id,
                 identity=identity,
+                session=session,
             )
         finally:
             if app.modules is not None:
@@ -214,6 +222,7 @@ def run_with(
     seed: str,
     request_id: str,
     identity: Any,
+    session: str | None,
     documents: Documents,
 ) -> RecordedRun:
     first = entry_of(FIRST_LSN, Kind.IMPORT, 1, writes=writes_of(documents))
@@ -241,6 +250,8 @@ def run_with(
             code=app.code,
             prev=prev,
         )
+        if session is not None:
+            entry = evolve(entry, session=UUID(session).bytes, request=0)
         again = run_again(replica, entry, endpoint)
         if isinstance(again, Difference):
             raise FunctionFailed(again.again)

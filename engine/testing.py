@@ -18,6 +18,7 @@ from math import ceil
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
+from uuid import UUID
 
 import trio
 from attrs import Factory, define, evolve
@@ -44,8 +45,10 @@ from .determinism import driver
 from .errors import ApplicationError, FunctionFailed, FunctionNotFound
 from .execution.calls import Call, Request
 from .execution.live_queries import AsksWho, QueryKey
+from .limits import SESSION_GRACE_S
 from .scheduling.jobs import Job
 from .seeded import StandingClock, moment_of, nanoseconds, ns_of, seeded_env
+from .server.sessions import Sessions
 from .transactions.context import MutationCtx
 
 P = ParamSpec("P")
@@ -55,7 +58,7 @@ D = TypeVar("D", bound=Document)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SECRET = b"secret of an app under test"
 SESSION = b"app under test.."
-"""Mutations come from one client, so a resend of one would be known."""
+"""Mutations come from one client if none is connected, so a resend of one would be known."""
 CAUSE = "test"
 COMMITS_MS = 1.0
 """What the microseconds between one commit and the next may come to."""
@@ -155,6 +158,7 @@ class TestApp:
         """Watches whose query may give something else now."""
         self._requests = 0
         self._identity: Identity | None = None
+        self._client = SESSION
         self._opened: Database | None = None
         self.logs: list[str] = []
         """What called functions have printed, a line each, as ``[LOG] 'text'``."""
@@ -198,7 +202,7 @@ class TestApp:
         """Run a mutation; when this returns, it is durable.  Raises ApplicationError, FunctionFailed."""
         call, read = self._call(function, args, kwargs)
         self._requests += 1
-        outcome = self._database.executor.mutate(call, Request(CAUSE, SESSION, self._requests)).outcome
+        outcome = self._database.executor.mutate(call, Request(CAUSE, self._client, self._requests)).outcome
         self.logs += outcome.log_lines
         self._settle()
         if isinstance(outcome, FunctionFailure):
@@ -218,7 +222,7 @@ class TestApp:
         """
         call, read = self._call(function, args, kwargs)
         self._requests += 1
-        outcome = self._in_trio(call, Request(CAUSE, SESSION, self._requests))
+        outcome = self._in_trio(call, Request(CAUSE, self._client, self._requests))
         self.logs += outcome.log_lines
         self._settle()
         if isinstance(outcome, FunctionFailure):
@@ -320,6 +324,30 @@ class TestApp:
         """Whoever calls and watches from here on has not signed in."""
         self._identity = None
 
+    def connect(self, session: str | None = None) -> str:
+        """A client opens its socket, as who is signed in now: whoever calls from here on is that client.
+
+        `@on_connect` is called unless its session goes on.  Gives the session, a made up one if none is given.
+        Raises ValueError for one that is no UUID.
+        """
+        client = UUID(session) if session is not None else UUID(bytes=self._env.entropy(16), version=4)
+        self._sessions.opened(client.bytes, self._identity)
+        self._client = client.bytes
+        self._settle()
+        return str(client)
+
+    def disconnect(self, session: str) -> None:
+        """A client that `connect` has opened goes for good: it is in no room any more, and `@on_disconnect` is called.
+
+        Raises KeyError for a session that is not there.
+        """
+        self._sessions.closed(session)
+        if self._client == UUID(session).bytes:
+            self._client = SESSION
+        self.advance(SESSION_GRACE_S)
+        self._sessions.settle()
+        self._settle()
+
     @property
     def env(self) -> dict[str, str]:
         """The environment variables of the deployment, by name."""
@@ -390,6 +418,8 @@ class TestApp:
         self._opened.executor.twice = self._twice
         self._opened.live.wake = self._mark_stale
         self._opened.runtime.rewind = self._restart_watches
+        self._sessions, self._client = Sessions(self._opened), SESSION
+        self._sessions.end_former()
         self._opened.actions.wait_durable = self._wait_durable
         self._opened.actions.pass_time = self._pass_time
         self._settle()

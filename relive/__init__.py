@@ -57,6 +57,7 @@ from .engine.errors import FunctionFailed as FunctionFailed
 from .engine.errors import InvalidCursor as InvalidCursor
 from .engine.errors import LimitReached as LimitReached
 from .engine.errors import NotUnique as NotUnique
+from .engine.errors import PresenceRefused as PresenceRefused
 from .engine.errors import RequestGone as RequestGone
 from .engine.errors import SettingsUnmet as SettingsUnmet
 from .engine.transactions.action_context import ActionCtx as ActionCtx
@@ -69,6 +70,8 @@ from .engine.transactions.operations import maximum as maximum
 from .engine.transactions.operations import minimum as minimum
 from .engine.transactions.pagination import Page as Page
 from .engine.transactions.pagination import PaginationOptions as PaginationOptions
+from .engine.transactions.presence import Presence as Presence
+from .engine.transactions.presence import Present as Present
 from .engine.transactions.range_query import Query as Query
 from .engine.transactions.rate_limits import Allowance as Allowance
 from .engine.transactions.rate_limits import FixedWindow as FixedWindow
@@ -111,6 +114,9 @@ __all__ = [
     "OidcProvider",
     "Page",
     "PaginationOptions",
+    "Presence",
+    "PresenceRefused",
+    "Present",
     "Query",
     "QueryCtx",
     "QueryFunction",

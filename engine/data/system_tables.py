@@ -248,6 +248,22 @@ class ClientSession(Row, Document, table="_sessions"):
     by_session = index(session)
 
 
+class PresenceRow(Row, Document, table="_presence"):
+    """That a client's session is in a room: a row goes when the session leaves it, or ends."""
+
+    name: str = field()
+    """Of the `Presence`."""
+    room: str = field()
+    user: str = field()
+    session: str = field()
+    """The client's own id, a UUID."""
+    since: float
+    """Milliseconds since the Unix epoch."""
+
+    by_room = index(name, room, user, session)
+    by_session = index(session, name, room)
+
+
 class CronJob(Row, Document, table="_cron_jobs"):
     """A function that runs again and again: one row for each that the deployed code declares."""
 
@@ -310,6 +326,7 @@ CLASSES: Final[Mapping[int, type[Document]]] = {
     11: CronJob,
     12: StoredFile,
     13: Origin,
+    14: PresenceRow,
 }
 """By number.  A new table gets the next number; numbers are never used again."""
 NUMBERS: Final[Mapping[str, int]] = {cls.__table__: number for number, cls in CLASSES.items()}
@@ -328,6 +345,7 @@ WRITTEN_BY: Final[Mapping[str, str]] = {
     "_cron_jobs": "declare crons in the app: `crons = Crons()`",
     "_steps": "durable actions record theirs there",
     "_sessions": "it holds the clients that `@on_connect` was called for",
+    "_presence": "mutations write it that enter a room of a `Presence`, and the server when a session ends",
     "_rate_limits": "mutations write it that take of a `TokenBucket` or a `FixedWindow`",
     "_storage": "clients post files to the address that `ctx.storage.generate_upload_url()` gives",
     "_origins": "the server writes under which address it is reached: `relive serve --public-url URL`",

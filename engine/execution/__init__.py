@@ -13,6 +13,7 @@ executor          runs functions and commits mutations; again after a conflict
 system_functions  queries that Convex's command line asks
 transfers         exports and imports that it asked for
 scheduled         scheduled functions as causes of entries
+callers           sessions of clients as causes of entries
 results           what a handler returned, as JSON encoded once
 failures          what a client is told when a function fails
 executions        the newest executions, for whoever operates the server

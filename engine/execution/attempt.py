@@ -55,6 +55,8 @@ class Attempt:
     """Whether it runs on behalf of whoever asks the same."""
     job: str | None = None
     """Id of the scheduled function that it is part of."""
+    session: str | None = None
+    """The client's session that it runs for."""
     viewer: Viewer = field(factory=lambda: Viewer(None))
     """What the newest attempt made of it."""
     endpoint: Endpoint | None = None
@@ -85,7 +87,7 @@ class Attempt:
         self.run = Run(self.clock(), self.env.entropy(SEED_BYTES), self.kind, name, self.secret)
         self.transaction = self.open()
         function = nested.metadata_of(endpoint) if endpoint is not None else SYSTEM.function
-        about = About(function, nested.deployment, self.request_id, self.job)
+        about = About(function, nested.deployment, self.request_id, self.job, self.session)
         self.viewer = Viewer(self.identity, self.everybody)
         parts = (self.codecs, self.catalog, self.transaction, self.run, about, nested, 1, self.past, self.viewer)
         if self.kind == "mutation":

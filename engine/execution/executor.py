@@ -44,6 +44,7 @@ from ..transactions.usage import FULL, TransactionLimits, Usage
 from .arguments import Arguments
 from .attempt import Attempt
 from .beside import Beside, with_beside
+from .callers import session_of
 from .calls import Call, Evaluated, Outcome, Request
 from .executions import Executions
 from .failures import REQUEST_ID_BYTES, Failure, failure_of, request_id
@@ -155,6 +156,7 @@ class Executor:
             return Transaction.at_head(runtime.tables, Pages(self.cursors), self.limits)
 
         attempt = self.prepare("mutation", open, id, call)
+        attempt.session = session_of(request.cause, request.id, request.session)
         failure: Failure | None = None
         try:
             endpoint = self.find(call, "mutation")

@@ -28,6 +28,7 @@ from ..deployment.migrations import CAUSE_ID, Batch
 from ..env import Env
 from ..errors import AppInvalid
 from ..execution.attempt import DIGEST_BYTES, Attempt
+from ..execution.callers import session_of_entry
 from ..execution.results import encode_result
 from ..execution.scheduled import SCHEDULE, job_of_cause
 from ..execution.system_writes import system_endpoint
@@ -245,7 +246,7 @@ def attempt_of(replica: Replica, entry: Entry, endpoint: Endpoint) -> tuple[Atte
     attempt = replica.attempt("mutation", Env(lambda: entry.clock, lambda count: entry.seed[:count]), entry.cause.id)
     # Whoever did not look then must not look now: there is nothing to see.
     attempt.identity, attempt.everybody = identity_of_entry(entry.identity), entry.identity is None
-    attempt.job = job_of_cause(entry.cause)
+    attempt.job, attempt.session = job_of_cause(entry.cause), session_of_entry(entry)
     if entry.kind is Kind.SYSTEM:
         return attempt, dict
     return attempt, lambda: endpoint.bind(cbor.decode(entry.args))

@@ -8,13 +8,15 @@ A session is a client, however often it connects again: it has ended when it was
 Invariants
     * There is a row for each session that was begun and not ended: it comes and goes in the entry of the
       function that is told, so that each beginning has exactly one end, also after a crash.
+    * A session that has ended is in no room: it leaves them all before `on_disconnect` is called, and what a crash
+      keeps from that happens at the next start.
     * A function that fails is told once all the same: then the row changes in an entry of its own.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from math import inf
 from uuid import UUID
 
@@ -26,9 +28,11 @@ from ...protocol.order import sort_key
 from ...protocol.results import FunctionFailure
 from ..application.functions import Moment
 from ..authentication.identity import Identity, identity_of_entry
-from ..data.system_tables import ClientSession
+from ..data.system_tables import ClientSession, PresenceRow
 from ..database import Database
 from ..execution.beside import Beside
+from ..execution.callers import CAME, LEFT, STOPPED, session_cause
+from ..execution.callers import SYSTEM as CAUSE
 from ..execution.calls import Call, Request
 from ..execution.pause import is_paused
 from ..execution.system_writes import SystemCtx
@@ -38,7 +42,7 @@ from ..transactions.range_query import BEYOND
 TRY_AGAIN_S = 1.0
 """After what could not be written, and to see whose time of grace is over."""
 TABLE = ClientSession.__table__
-CAUSE = "system"
+ROOMS = PresenceRow.__table__
 
 Write = Callable[[SystemCtx], Awaitable[None]]
 
@@ -84,12 +88,18 @@ class Sessions:
 
     def rewind(self) -> None:
         """Entries were taken back, or other code is deployed: any row may be another."""
-        self.unsettled |= dict.fromkeys([*self.known, *self.begun()])
+        self.unsettled |= dict.fromkeys([*self.known, *self.begun(), *self.in_rooms()])
         self.woken.set()
 
     def begun(self) -> dict[str, ClientSession]:
         rows = [version.document for version in self.database.runtime.tables.table(TABLE).versions.values()]
         return {row.session: row for row in rows if isinstance(row, ClientSession)}
+
+    def in_rooms(self) -> Iterator[str]:
+        """Sessions that are in rooms."""
+        for version in self.database.runtime.tables.table(ROOMS).versions.values():
+            assert isinstance(version.document, PresenceRow)
+            yield version.document.session
 
     def row_of(self, name: str) -> ClientSession | None:
         index, key = self.database.runtime.tables.table(TABLE).index(ClientSession.by_session.name), sort_key(name)
@@ -120,8 +130,10 @@ class Sessions:
             client, row = self.known.get(name), self.row_of(name)
             try:
                 if client is None or self.is_over(client):
+                    why = LEFT if client is not None else STOPPED
+                    self.leave_rooms(name, why)
                     if row is not None:
-                        self.end(name, row, "left" if client is not None else "the server stopped")
+                        self.end(name, row, why)
                     self.known.pop(name, None)
                 elif client.sockets == 0:
                     continue  # It may come again.
@@ -135,6 +147,20 @@ class Sessions:
         away_ns = self.database.env.monotonic_ns() - client.away_ns
         return client.sockets == 0 and away_ns >= SESSION_GRACE_S * 1e9
 
+    def leave_rooms(self, name: str, why: str) -> None:
+        """Raises WritesRefused."""
+        key = sort_key(name)
+        index = self.database.runtime.tables.table(ROOMS).index(PresenceRow.by_session.name)
+        if next(index.scan(key, key + BEYOND), None) is None:
+            return
+
+        async def leave(ctx: SystemCtx) -> None:
+            for row in await ctx.db.query(PresenceRow).index(PresenceRow.by_session, name).collect():
+                await ctx.db.delete(row.id)
+
+        cause = session_cause(name, why)
+        self.database.executor.write("session:leave_rooms", CAUSE, leave, {"session": name}, cause)
+
     def begin(self, name: str, client: Open) -> None:
         identity = client.identity
 
@@ -142,7 +168,7 @@ class Sessions:
             encoded = identity.encoded if identity is not None else None
             await ctx.db.insert(ClientSession(session=name, identity=encoded, since=ctx.now.timestamp() * 1000))
 
-        self.tell("connect", name, identity, "came", insert)
+        self.tell("connect", name, identity, CAME, insert)
 
     def end(self, name: str, row: ClientSession, why: str) -> None:
         async def delete(ctx: SystemCtx) -> None:
@@ -162,9 +188,9 @@ class Sessions:
                 await write(ctx)
 
             call = Call(endpoint.path, [{"session": name}], admin=True, cause=CAUSE, identity=identity)
-            request = Request(CAUSE, None, 0, f"session {name} {why}")
+            request = Request(CAUSE, None, 0, session_cause(name, why))
             done = executor.mutate(call, request, Beside(after=beside))
             if not isinstance(done.outcome, FunctionFailure):
                 return
             logger.error("%s failed for session %s: %s", endpoint.path, name, done.outcome.message)
-        executor.write(f"session:{moment}", CAUSE, write, {"session": name}, f"session {name} {why}")
+        executor.write(f"session:{moment}", CAUSE, write, {"session": name}, session_cause(name, why))

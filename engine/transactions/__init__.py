@@ -23,6 +23,7 @@ action_context    ``ctx`` of an action, and what it asks of the server
 storage           files, as `ctx.storage`
 upload_tokens     what makes an address one where files may be posted
 scheduling        ``ctx.scheduler``: functions for later
+presence          `Presence`: which client's session is in which room
 rate_limits       `TokenBucket`, `FixedWindow`: how often something may be done
 meta              ``ctx.meta``: what a function can know of itself
 environment       ``ctx.env``

@@ -46,6 +46,8 @@ class About:
     """As errors and the server's records name the request; empty in queries."""
     job: str | None = None
     """Id of the scheduled function that this is part of; None if it is part of none."""
+    session: str | None = None
+    """The client's session that this mutation runs for; None if it runs for none."""
 
 
 SYSTEM = About(FunctionMetadata("", "system", "internal"), DeploymentMetadata("", "", ENGINE_VERSION), "")
@@ -88,6 +90,15 @@ class MutationMeta(Meta):
     def scheduled_function_id(self) -> Id[ScheduledFunction] | None:
         """Of the scheduled function that this is, or is called by; None if it was not scheduled."""
         return cast("Id[ScheduledFunction] | None", self._about.job)
+
+    @property
+    def session(self) -> str | None:
+        """The session of the client that called this over its socket, or, in `on_connect`, of the one that came.
+
+        None in mutations that an action, a schedule, a cron or a plain HTTP request runs.  Whoever has the page open
+        in two tabs has two.
+        """
+        return self._about.session
 
 
 class ActionMeta:

@@ -37,6 +37,7 @@ def test_entry_{lsn}_{name}() -> None:
         seed={seed!r},
         request_id={request_id!r},
         identity={identity},
+        session={session!r},
         documents={documents},
     )
 
@@ -98,6 +99,7 @@ def text_of(recorded: Recorded, app: str) -> str:
         seed=recorded.seed,
         request_id=recorded.request_id,
         identity=literal(recorded.identity),
+        session=recorded.session,
         documents=literal(recorded.documents),
         result=literal(recorded.outcome.result, INDENT[:4]),
         writes=literal(recorded.outcome.writes, INDENT[:4]),

@@ -53,6 +53,7 @@ def test_the_numbers_of_system_tables_are_fixed_for_ever() -> None:
         "_cron_jobs": 11,
         "_storage": 12,
         "_origins": 13,
+        "_presence": 14,
     }
     assert all(number < 10_001 for number in CLASSES)
 

@@ -211,6 +211,7 @@ def test_tables_that_are_not_listed_are_not_seen() -> None:
     assert {cls.__table__ for cls in CLASSES.values()} - VISIBLE.keys() == {
         "_environment_variables",
         "_origins",
+        "_presence",
         "_transfers",
         "_rate_limits",
         "_sessions",
