@@ -101,20 +101,24 @@ async def nearest_of_table(
     from ...actors.comparison import Comparison
     from ...actors.directions import Direction
 
-    for attempt in range(BEGUN_AGAIN_MAX + 1):
+    begun_again = 0
+    while True:
         table, known = find()
         asked = ask(known)
         vectors = table.vectors(known.name)
         while vectors.catch_up(PER_TURN):
             await pause()
+        if find()[0] is not table:
+            continue  # Another version was deployed meanwhile.
         direction, generation = Direction.of(asked.vector), vectors.generation
         comparison = Comparison.of(vectors, direction, asked.limit, asked.alternatives)
         # Once the rows have moved, there is nothing to go on with.
         while vectors.generation == generation and comparison.step():
-            if attempt < BEGUN_AGAIN_MAX:
+            if begun_again < BEGUN_AGAIN_MAX:
                 await pause()
         if vectors.generation == generation and find()[0] is table:
             break
+        begun_again += 1
     versions = {id: table.versions[id] for id in comparison.candidates()}
     scores: dict[str, float] = {}
     for id, version in versions.items():

@@ -413,6 +413,30 @@ def test_an_action_that_finds_the_table_changed_under_its_comparison_begins_agai
     assert len(pauses) > 6
 
 
+def test_an_action_that_finds_another_version_deployed_searches_in_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relive.engine.transactions.vector_search.PER_TURN", 1)
+    monkeypatch.setattr("relive.engine.transactions.vector_search.BEGUN_AGAIN_MAX", 0)
+    before, after = bench_of(Thing), bench_of(Thing)
+    put(before, *[Thing(embedding=[1.0, float(number), 0.0]) for number in range(4)])
+    ids = put(after, Thing(embedding=[1.0, 2.0, 3.0]), Thing(embedding=[3.0, 2.0, 1.0]))
+    served = [before]
+
+    async def pause() -> None:
+        served[0] = after
+
+    def find() -> tuple[Table, TableVectorIndex]:
+        bench = served[0]
+        return bench.database.runtime.tables.table("things"), bench.executor.codecs["things"].vector_indexes[
+            "by_embedding"
+        ]
+
+    def ask(known: TableVectorIndex) -> Asked:
+        return known.asked([3.0, 2.0, 1.0], 10, None)
+
+    nearest = trio.run(nearest_of_table, find, ask, pause)
+    assert [one.id for one in nearest] == [ids[1], ids[0]]
+
+
 APP = """
 import trio
 from relive import *
