@@ -24,10 +24,11 @@ from ...protocol import paths
 from ...protocol.errors import InvalidPath
 from ..authentication.providers import ATTRIBUTE, MODULE, Provider, checked_providers, prepare
 from ..data.hints import union_of
-from ..data.index_fields import class_name
+from ..data.index_fields import class_name, table_indexes
 from ..data.schema import Document
 from ..data.settings import Settings, find_settings
 from ..data.shapes import Shape, check_supported, table_shape
+from ..data.text_fields import table_text_indexes
 from ..data.vector_fields import table_vector_indexes
 from ..determinism import driver, lint
 from ..determinism import frozen as frozen_state
@@ -56,7 +57,8 @@ class TableClass:
         """Raises AppInvalid for fields that cannot be served, and for indexes of fields that are not there."""
         shape = table_shape(document, document.__name__)
         check_supported(union_of(document), class_name(document))
-        table_vector_indexes(document, shape)  # It looks at all the others, too.
+        for indexes_of in (table_indexes, table_text_indexes, table_vector_indexes):
+            indexes_of(document, shape)
         return cls(document.__table__, document, shape)
 
 

@@ -83,8 +83,8 @@ def key_of(item: Any) -> IndexKey:
     return sort_key(item if isinstance(item, SCALARS) else to_value(item))
 
 
-def table_indexes(cls: type[Document], shape: Shape) -> dict[str, TableIndex]:
-    """Every index of a table, by name, those of its variants included.  Raises AppInvalid."""
+def declared_indexes(cls: type[Document]) -> dict[str, Index1[Any]]:
+    """Every index that a table declares, by name, those of its variants included.  Raises AppInvalid."""
     declared: dict[str, Index1[Any]] = {}
     for owner in (cls, *cls.__variants__.values()):
         for name, made in owner.__indexes__.items():
@@ -92,13 +92,18 @@ def table_indexes(cls: type[Document], shape: Shape) -> dict[str, TableIndex]:
                 raise AppInvalid(class_name(owner), f"two indexes of table `{cls.__table__}` are called `{name}`")
     if len(declared) > INDEXES_PER_TABLE_MAX:
         raise AppInvalid(class_name(cls), f"a table has at most {INDEXES_PER_TABLE_MAX} indexes")
+    return declared
+
+
+def table_indexes(cls: type[Document], shape: Shape) -> dict[str, TableIndex]:
+    """The same, with where their fields are found.  Raises AppInvalid."""
     return {
         name: TableIndex(
             made,
             tuple(index_field(shape, path, where_of(made))[0] for path in made.fields),
             summed_field(shape, made.summed, where_of(made)) if made.summed is not None else None,
         )
-        for name, made in declared.items()
+        for name, made in declared_indexes(cls).items()
     }
 
 

@@ -27,7 +27,7 @@ from ...protocol.order import sort_key
 from ...protocol.values import Int64
 from ..errors import AppInvalid
 from ..limits import INDEXES_PER_TABLE_MAX, TEXT_FILTERS_CHOSEN_MAX, TEXT_KEYS_MAX
-from .index_fields import IndexField, class_name, index_field, key_of, key_of_bound, table_indexes
+from .index_fields import IndexField, class_name, declared_indexes, index_field, key_of, key_of_bound
 from .schema import Document
 from .shapes import LiteralOf, Scalar, Shape, variants_of
 from .text_indexes import TextIndex
@@ -115,17 +115,22 @@ def word_range(prefix: IndexKey, wanted: Wanted) -> tuple[IndexKey, IndexKey]:
     return prefix + key, prefix + key + BEYOND_WORD
 
 
-def table_text_indexes(cls: type[Document], shape: Shape) -> dict[str, TableTextIndex]:
-    """Every text index of a table, by name, those of its variants included.  Raises AppInvalid."""
+def declared_text_indexes(cls: type[Document]) -> dict[str, TextIndex]:
+    """Every text index that a table declares, by name, those of its variants included.  Raises AppInvalid."""
     declared: dict[str, TextIndex] = {}
-    others = table_indexes(cls, shape)
+    others = declared_indexes(cls)
     for owner in (cls, *cls.__variants__.values()):
         for name, made in owner.__text_indexes__.items():
             if declared.setdefault(name, made) is not made or name in others:
                 raise AppInvalid(class_name(owner), f"two indexes of table `{cls.__table__}` are called `{name}`")
     if len(declared) + len(others) > INDEXES_PER_TABLE_MAX:
         raise AppInvalid(class_name(cls), f"a table has at most {INDEXES_PER_TABLE_MAX} indexes")
-    return {name: table_text_index(made, shape) for name, made in declared.items()}
+    return declared
+
+
+def table_text_indexes(cls: type[Document], shape: Shape) -> dict[str, TableTextIndex]:
+    """The same, with where their fields are found.  Raises AppInvalid."""
+    return {name: table_text_index(made, shape) for name, made in declared_text_indexes(cls).items()}
 
 
 def table_text_index(made: TextIndex, shape: Shape) -> TableTextIndex:

@@ -33,10 +33,10 @@ from ..limits import (
     VECTOR_INDEXES_PER_TABLE_MAX,
     VECTOR_RESULTS_MAX,
 )
-from .index_fields import IndexField, class_name, index_field, key_of, key_of_bound, table_indexes
+from .index_fields import IndexField, class_name, declared_indexes, index_field, key_of, key_of_bound
 from .schema import Document
 from .shapes import ArrayOf, Scalar, Shape, variants_of
-from .text_fields import table_text_indexes
+from .text_fields import declared_text_indexes
 from .vector_indexes import VectorIndexOf
 
 HASH_BYTES = 16
@@ -167,7 +167,7 @@ class TableVectorIndex:
 def table_vector_indexes(cls: type[Document], shape: Shape) -> dict[str, TableVectorIndex]:
     """Every vector index of a table, by name, those of its variants included.  Raises AppInvalid."""
     declared: dict[str, VectorIndexOf[Any]] = {}
-    others = {**table_indexes(cls, shape), **table_text_indexes(cls, shape)}
+    others = {**declared_indexes(cls), **declared_text_indexes(cls)}
     for owner in (cls, *cls.__variants__.values()):
         for name, made in owner.__vector_indexes__.items():
             if declared.setdefault(name, made) is not made or name in others:
