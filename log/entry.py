@@ -40,9 +40,11 @@ class Kind(Enum):
     SYSTEM = "system"
 
 
-@frozen
+@frozen(cache_hash=True)
 class IndexName:
-    """One index of one table; ``by_id`` and ``by_creation_time`` always exist."""
+    """One index of one table; ``by_id`` and ``by_creation_time`` always exist.
+
+    Few, held for long and looked up with every read and write."""
 
     table: str
     index: str

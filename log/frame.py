@@ -81,9 +81,8 @@ class Head(NamedTuple):
     def frame_bytes(self) -> int:
         return frame_bytes(self.length)
 
-    def frame(self, offset: int, payload: bytes) -> EntryFrame:
-        """The frame that it is of, which stands at ``offset``; it must not be a mark."""
-        end = offset + self.frame_bytes
+    def frame(self, offset: int, end: int, payload: bytes) -> EntryFrame:
+        """The frame that it is of, which stands from ``offset`` to ``end``; it must not be a mark."""
         if self.magic == _ENTRY_MAGIC:
             return EntryFrame(offset, end, self.lsn, self.durable, payload)
         assert self.magic == _REDUCED_MAGIC
@@ -130,10 +129,9 @@ def read_head(buffer: bytes, at: int, salt: int) -> Head | None:
     return Head(magic, checksum, length, lsn, durable)
 
 
-def read_body(buffer: bytes, at: int, head: Head, salt: int) -> bytes | None:
-    """The payload of the frame that starts at ``buffer[at:]``, or None if its checksum is wrong."""
-    start = at + HEADER_BYTES
-    body = buffer[start : at + head.frame_bytes]
+def read_body(buffer: bytes, at: int, end: int, head: Head, salt: int) -> bytes | None:
+    """The payload of the frame ``buffer[at:end]``, which begins with ``head``; None if its checksum is wrong."""
+    body = buffer[at + HEADER_BYTES : end]
     if crc32(body, salt) != head.checksum:
         return None
     return body[: head.length]

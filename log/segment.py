@@ -189,9 +189,10 @@ class FrameScan:
             offset = self.offset
             at = offset - base
             head = read_head(buffer, at, salt)
-            if head is None or len(buffer) - at < head.frame_bytes:
+            whole = head.frame_bytes if head is not None else 0
+            if head is None or len(buffer) - at < whole:
                 # Perhaps only the buffer ended: judge the frame again with all of it in hand.
-                wanted = max(self._read_bytes, head.frame_bytes if head else 0)
+                wanted = max(self._read_bytes, whole)
                 base, at, buffer = offset, 0, self._storage.read(self._name, offset, wanted)
                 if not buffer:
                     return
@@ -199,20 +200,21 @@ class FrameScan:
                 if head is None:
                     self.problem = "there is no frame where one should begin"
                     return
-                if len(buffer) < head.frame_bytes:
+                whole = head.frame_bytes
+                if len(buffer) < whole:
                     if len(buffer) == wanted:
                         continue
                     self.problem = "the frame is cut short"
                     return
-            payload = read_body(buffer, at, head, salt)
+            payload = read_body(buffer, at, at + whole, head, salt)
             if payload is None:
                 self.problem = "the checksum of the frame is wrong"
                 return
-            self.offset = end = offset + head.frame_bytes
+            self.offset = end = offset + whole
             if head.is_mark:
                 yield Mark(offset, end, head.lsn)
             else:
-                yield head.frame(offset, payload)
+                yield head.frame(offset, end, payload)
 
 
 def read_whole(storage: Storage, name: str, offset: int) -> bytes:

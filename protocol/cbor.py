@@ -10,13 +10,15 @@ value model; it is not a proof that the bytes are canonical: hash what was encod
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from functools import lru_cache
 from io import BytesIO
 from typing import Final, Never
 
 import cbor2
 
 from .errors import InvalidValue
-from .limits import VALUE_DEPTH_MAX
+from .limits import INT_MAX, VALUE_DEPTH_MAX
 from .values import (
     FLOAT_BITS,
     Int64,
@@ -34,6 +36,10 @@ INT64_TAG: Final = 0xC064
 """Marks an Int64.  From the range that IANA gives out first come, first served."""
 
 _THREE_ZEROS: Final = bytes(3)
+
+_NAMES_MAX = 32
+"""Objects with no more names than this have their order kept at hand: documents of one table have the same ones."""
+_ORDERS_KEPT = 256
 
 _FOREIGN_TAGS: Final = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799)
 """What the codec would turn into dates, sets, shared references and the like."""
@@ -92,14 +98,17 @@ def _tree(value: Value, short_floats: list[float], around: int) -> object:
         return normal
     if type(value) is dict:
         check_depth(around)
-        check_fields(value)
         fields: dict[str, object] = {}
+        names = _order_kept(tuple(value)) if len(value) <= _NAMES_MAX else _order(value)
         name = ""
         try:
-            for name in sorted(sorted(value), key=len):
+            for name in names:
                 item = value[name]
-                # Strings are most of what documents hold: spare them the call.
-                fields[name] = item if type(item) is str else _tree(item, short_floats, around + 1)
+                # Most of what documents hold: spare them the call.
+                if type(item) is str or (type(item) is int and -INT_MAX <= item <= INT_MAX):
+                    fields[name] = item
+                else:
+                    fields[name] = _tree(item, short_floats, around + 1)
         except InvalidValue as error:
             error.path = step(name) + error.path
             raise
@@ -118,6 +127,17 @@ def _tree(value: Value, short_floats: list[float], around: int) -> object:
     if type(value) is Int64:
         return cbor2.CBORTag(INT64_TAG, int(value))
     refuse(value)
+
+
+def _order(names: Collection[str]) -> list[str]:
+    """The names of an object in the order of their encodings.  Raise ``InvalidValue`` for one that is not allowed."""
+    check_fields(names)
+    return sorted(sorted(names), key=len)
+
+
+@lru_cache(_ORDERS_KEPT)
+def _order_kept(names: tuple[str, ...]) -> list[str]:
+    return _order(names)
 
 
 def _checked(value: object, around: int) -> Value:

@@ -16,9 +16,11 @@ from ...protocol.values import Value
 from ..data.documents import complete, complete_documents, convert, in_order
 from ..data.hints import expanded
 from ..data.id_checks import IdCheck, id_check
-from ..data.shapes import ANY, Field, ObjectOf, RecordOf, Shape, check_supported, shape_of, walk
+from ..data.shapes import ANY, Field, IdOf, ObjectOf, RecordOf, Shape, check_supported, shape_of, walk
 from ..errors import AppInvalid, ArgumentValidationError, ReturnsValidationError
 from .functions import AnyFunction, Function, FunctionKind, MigrationFunction
+
+PLAIN = frozenset((str, bool, bytes, type(None)))
 
 
 @define(eq=False)
@@ -37,12 +39,15 @@ class Endpoint:
     """True if documents are all the objects that a result can hold: their class is enough."""
     fills_defaults: bool = field(init=False)
     """True if a result can be a dictionary that leaves out what its class fills in."""
+    plainly: type | None = field(init=False)
+    """Whatever is of this very type is a result as declared; None if that takes a closer look."""
 
     def __attrs_post_init__(self) -> None:
         self.takes_objects = any(part == ANY or isinstance(part, RecordOf) for part in walk(self.arguments))
         objects = [part for part in walk(self.returns) if isinstance(part, ObjectOf)]
         self.fills_defaults = any(own.optional and not own.missing for part in objects for own in part.fields)
         self.returns_documents = bool(objects) and all(part.table is not None for part in objects)
+        self.plainly = plain_type(self.returns, self.returns_hint)
 
     @property
     def kind(self) -> FunctionKind:
@@ -76,7 +81,7 @@ class Endpoint:
 
         Raises ReturnsValidationError, with the path, if the function said otherwise.
         """
-        if self.returns == ANY:
+        if type(result) is self.plainly or self.returns == ANY:
             return result
         try:
             make = complete_documents if self.returns_documents else complete
@@ -86,6 +91,14 @@ class Endpoint:
             raise ReturnsValidationError(self.path, str(error)) from None
         except msgspec.ValidationError as error:
             raise ReturnsValidationError(self.path, str(error)) from None
+
+
+def plain_type(shape: Shape, hint: Any) -> type | None:
+    """The type of which every instance fits the hint as it stands; None if there is no such type."""
+    if isinstance(hint, type) and hint in PLAIN:
+        return hint
+    # Of an id, msgspec checks that it is text; further conditions may have been put upon it.
+    return str if isinstance(shape, IdOf) and len(getattr(hint, "__metadata__", ())) == 1 else None
 
 
 def endpoint_of(path: str, function: AnyFunction) -> Endpoint:

@@ -8,7 +8,7 @@ convert()    a value becomes an instance of a type hint, checked against it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Any
 
@@ -142,11 +142,11 @@ def complete_documents(result: object, hint: Any) -> Any:
 
 
 def holds_int64(value: Value) -> bool:
-    if isinstance(value, dict):
-        return any(holds_int64(item) for item in value.values())
-    if isinstance(value, list):
-        return any(holds_int64(item) for item in value)
-    return type(value) is Int64
+    if type(value) in ATOMS:
+        return type(value) is Int64
+    items: Collection[Value] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    kinds = set(map(type, items))
+    return Int64 in kinds or (not kinds <= ATOMS and any(map(holds_int64, items)))
 
 
 def check_int64(given: Value, made: object) -> None:

@@ -116,10 +116,16 @@ def check_values(check: IdCheck, value: Value) -> None:
 
 
 def check_fields(checks: Mapping[str, IdCheck], value: Value) -> None:
-    if isinstance(value, dict):
+    if not isinstance(value, dict):
+        return
+    name = ""
+    try:
         for name, check in checks.items():
             if name in value:
-                check_part(check, value[name], name)
+                check(value[name])
+    except InvalidValue as error:
+        error.path = step(name) + error.path
+        raise
 
 
 def check_part(check: IdCheck, part: Value, key: str | int) -> None:

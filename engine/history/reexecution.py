@@ -25,7 +25,6 @@ from ..authentication.identity import identity_of_entry
 from ..data.system_tables import BESIDE_MUTATIONS
 from ..deployment.deploy import deployed_app
 from ..deployment.migrations import CAUSE_ID, Batch
-from ..env import Env
 from ..errors import AppInvalid
 from ..execution.attempt import DIGEST_BYTES, Attempt
 from ..execution.callers import session_of_entry
@@ -243,7 +242,8 @@ def run_again(replica: Replica, entry: Entry, endpoint: Endpoint) -> Again | Dif
 
 def attempt_of(replica: Replica, entry: Entry, endpoint: Endpoint) -> tuple[Attempt, Callable[[], dict[str, Any]]]:
     """A run with the entry's clock, chance and identity; and its arguments, made anew at each call."""
-    attempt = replica.attempt("mutation", Env(lambda: entry.clock, lambda count: entry.seed[:count]), entry.cause.id)
+    replica.moment = (entry.clock, entry.seed)
+    attempt = replica.attempt("mutation", replica.env, entry.cause.id)
     # Whoever did not look then must not look now: there is nothing to see.
     attempt.identity, attempt.everybody = identity_of_entry(entry.identity), entry.identity is None
     attempt.job, attempt.session = job_of_cause(entry.cause), session_of_entry(entry)
@@ -255,6 +255,8 @@ def attempt_of(replica: Replica, entry: Entry, endpoint: Endpoint) -> tuple[Atte
 def stamped_documents(attempt: Attempt, ts: Timestamp) -> dict[tuple[str, str], bytes]:
     """Documents that hold the time of the commit, with that time."""
     assert attempt.mutation is not None
+    if not attempt.mutation.stamps:
+        return {}
     return {key: stamp(ts)[1] for key, stamp in attempt.mutation.commit_stamps().items()}
 
 
@@ -285,8 +287,9 @@ def compare(entry: Entry, again: Again) -> Difference | None:
 
     # What the system did beside the function is not the function's.
     reads = attempt.reads()
-    for one, other in differing(own_reads(entry, entry.reads), own_reads(entry, reads)):
-        return difference("reads", read_text(one), read_text(other))
+    if reads != entry.reads:
+        for one, other in differing(own_reads(entry, entry.reads), own_reads(entry, reads)):
+            return difference("reads", read_text(one), read_text(other))
     recorded = [
         ((write.table, write.id), write.document)
         for write in entry.writes
@@ -317,6 +320,8 @@ def own_reads(entry: Entry, reads: tuple[KeyRange, ...]) -> tuple[KeyRange, ...]
 
 def differing(recorded: tuple[T, ...], again: tuple[T, ...]) -> list[tuple[T | None, T | None]]:
     """The first pair that is not alike."""
+    if recorded == again:
+        return []
     for place in range(max(len(recorded), len(again))):
         one = recorded[place] if place < len(recorded) else None
         other = again[place] if place < len(again) else None

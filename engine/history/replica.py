@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from attrs import Factory, define, field
 
@@ -34,6 +34,7 @@ from ..transactions.journal import Pages
 from ..transactions.transaction import Transaction
 from .starting import state_at
 
+AS_IT_IS = nullcontext()
 COMMITS_HELD_MAX = 1_000
 """How far behind the newest entry a snapshot may lie."""
 
@@ -61,9 +62,15 @@ class Replica:
     tables are empty.  0 if nothing was dropped."""
     unloadable: str = ""
     """Why the code deployed last cannot run here; empty if it can."""
+    moment: tuple[int, bytes] = (0, b"")
+    """Clock and chance of what is run again, as `env` gives them."""
+    env: Env = field(init=False)
+    past: PastEntries = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.cursors = Cursors(self.secret)
+        self.env = Env(lambda: self.moment[0], lambda count: self.moment[1][:count])
+        self.past = PastEntries(self.reader)
         self.whole_from = whole_from(self.reader)
         self.read_with(self.app)
 
@@ -162,9 +169,13 @@ class Replica:
             app, self.unloadable = empty_app(), str(error)
         self.read_with(app)
 
-    @contextmanager
-    def rewound(self, snapshot: LSN) -> Iterator[None]:
+    def rewound(self, snapshot: LSN) -> AbstractContextManager[None]:
         """The tables as of a snapshot that is among the commits held, for a while."""
+        return AS_IT_IS if snapshot == self.tables.position else self.moved_back(snapshot)
+
+    @contextmanager
+    def moved_back(self, snapshot: LSN) -> Iterator[None]:
+        """Undo the commits behind the snapshot, and do them again at the end."""
         undone: list[Committed] = []
         while self.tables.position > snapshot:
             undone.append(self.held.pop())
@@ -195,7 +206,7 @@ class Replica:
             self.nested,
             lambda: Transaction.at_head(self.tables, Pages(self.cursors)),
             request_id,
-            PastEntries(self.reader),
+            self.past,
         )
 
 

@@ -34,8 +34,11 @@ transaction itself finds the document behind all others."""
 
 def placeholders(document: object) -> tuple[str, ...]:
     """Names, in Python, of the fields of a document (or of changes to one) that wait for the commit."""
+    if isinstance(document, msgspec.Struct):
+        # Nearly none has one.
+        if CommitTimestamp not in map(type, astuple(document)):
+            return ()
+        return tuple(name for name in document.__struct_fields__ if getattr(document, name) is COMMIT_TIMESTAMP)
     if isinstance(document, Mapping):
         return tuple(name for name, item in document.items() if item is COMMIT_TIMESTAMP)
-    if isinstance(document, msgspec.Struct) and any(item is COMMIT_TIMESTAMP for item in astuple(document)):
-        return tuple(name for name in document.__struct_fields__ if getattr(document, name) is COMMIT_TIMESTAMP)
     return ()

@@ -6,8 +6,9 @@ written, never on time, on caches or on who else is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter, gt
 
 from attrs import define, field, frozen
 
@@ -29,6 +30,8 @@ class TransactionLimits:
     functions_scheduled: int = limits.FUNCTIONS_SCHEDULED_MAX
     scheduled_bytes: int = limits.SCHEDULED_BYTES_MAX
     """Arguments of the functions that it schedules."""
+    near: tuple[float, ...] = field(init=False, eq=False, repr=False)
+    """Of each, in the order of `NAMES`, the most that is not worth a warning."""
 
     def __attrs_post_init__(self) -> None:
         """Raises ValueError for what is no count."""
@@ -36,6 +39,7 @@ class TransactionLimits:
             count = getattr(self, name)
             if type(count) is not int or count < 0:
                 raise ValueError(f"TransactionLimits: {name} is a whole number of 0 or more, not {count!r}")
+        object.__setattr__(self, "near", tuple([count * limits.WARNING_RATIO for count in COUNTS(self)]))
 
 
 NAMES = {
@@ -48,6 +52,8 @@ NAMES = {
     "scheduled_bytes": "bytes of arguments of scheduled functions",
 }
 """As errors and warnings say them."""
+COUNTS: Callable[[object], tuple[int, ...]] = attrgetter(*NAMES)
+"""All of them at once."""
 
 FULL = TransactionLimits()
 
@@ -150,7 +156,9 @@ class Usage:
 
     def warnings(self) -> list[str]:
         """What came near a limit of the whole transaction."""
-        found = []
+        found: list[str] = []
+        if not any(map(gt, COUNTS(self), self.whole.near)):
+            return found
         for name, said in NAMES.items():
             used, allowed = getattr(self, name), getattr(self.whole, name)
             if used > allowed * limits.WARNING_RATIO:

@@ -20,7 +20,7 @@ SALT = 12345
 
 def payload_of(frame: bytes, salt: int = SALT) -> bytes | None:
     head = read_head(frame, 0, salt)
-    return None if head is None else read_body(frame, 0, head, salt)
+    return None if head is None else read_body(frame, 0, head.frame_bytes, head, salt)
 
 
 @pytest.mark.parametrize("length", range(20))
