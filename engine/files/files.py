@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import logging
 from base64 import b64decode, b64encode
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Final, Protocol, cast
 from uuid import UUID
@@ -64,6 +65,8 @@ class Files:
     """Deletions up to here have been carried out."""
     had_files: bool = False
     swept_ns: int | None = None
+    held: int = 0
+    """How many want all bytes to stay for now."""
 
     # Coming and going.
 
@@ -132,6 +135,15 @@ class Files:
 
     # Housekeeping.
 
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Nothing is deleted meanwhile, whatever becomes of rows."""
+        self.held += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
+
     async def run(self) -> None:
         """Delete bytes whose rows are gone, and those that never had one."""
         while True:
@@ -144,6 +156,8 @@ class Files:
             await trio.sleep(pause)
 
     async def look_after(self) -> None:
+        if self.held:
+            return
         now_ns = self.executor.env.monotonic_ns()
         if self.swept_ns is None:
             await self.store.tidy()

@@ -7,6 +7,7 @@ exporting    a snapshot as the bytes of a file, a little at a time
 archive      reads a ZIP that somebody may have tampered with
 sources      what a file holds for which table
 rows         reads documents from a file, row by row
+stored_files  files in a ZIP: their rows, and their bytes
 numbering    which number each imported table gets, as ids of the file need it
 importing    an import: staged beside what is served, then one entry, or nothing
 backup       a copy of a data folder that may be served meanwhile, and back

@@ -10,22 +10,26 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from mimetypes import guess_extension
 from typing import IO, Final, cast
 
 from attrs import Factory, define
 
 from ...protocol import json
 from ...protocol.values import Value
+from ..data.system_tables import StoredFile
 from .cells import MISSING, Shapes, shapes_of, write_cell
 from .formats import README, Format
 from .limits import CHUNK_BYTES, ROWS_PER_SLICE
-from .snapshot import Snapshot, TableSnapshot, stored_fields
+from .snapshot import STORAGE, Snapshot, TableSnapshot, stored_fields
 
 UNIFORM: Final = b'"uniform"\n'
 ZIP_DATE: Final = (1980, 1, 1, 0, 0, 0)
 ZIP_MODE: Final = 0o100644 << 16
 ZIP_LEVEL: Final = 5
+Read = Callable[[StoredFile], AsyncGenerator[bytes, None]]
 FIRST_COLUMNS: Final = ("_id", "_creationTime")
 
 
@@ -40,20 +44,60 @@ def export(snapshot: Snapshot, format: Format, packed: bool = False) -> Iterator
         return
     pipe = Pipe()
     with zipfile.ZipFile(cast("IO[bytes]", pipe), "w") as archive:
-        if format == "zip":
-            yield from whole(archive, pipe, "README.md", README.encode())
-            numbers = [json.dump({"id": table.number, "name": table.name}) + b"\n" for table in snapshot.tables]
-            yield from whole(archive, pipe, "_tables/documents.jsonl", b"".join(numbers))
-        # Small ones first, as others do it: a failed download has most of the tables.
-        for table in sorted(snapshot.tables, key=lambda table: (len(table.versions), table.number)):
-            name = f"{table.name}/documents.jsonl" if format == "zip" else f"{table.name}.{format}"
-            with archive.open(entry(name), "w", force_zip64=True) as file:
-                for piece in table_lines(table, "jsonl" if format == "zip" else format):
-                    file.write(piece)
-                    yield pipe.take(CHUNK_BYTES)
-            if format == "zip":
-                yield from whole(archive, pipe, f"{table.name}/generated_schema.jsonl", UNIFORM)
+        yield from tables_in(archive, pipe, snapshot, format)
     yield pipe.take(1)
+
+
+async def export_with_files(snapshot: Snapshot, read: Read) -> AsyncGenerator[bytes, None]:
+    """A ZIP as Convex makes it, with the bytes of all files that the snapshot knows.  Raises what ``read`` raises."""
+    assert snapshot.files is not None
+    pipe = Pipe()
+    with zipfile.ZipFile(cast("IO[bytes]", pipe), "w") as archive:
+        for piece in tables_in(archive, pipe, snapshot, "zip"):
+            yield piece
+        for version in snapshot.files.in_order():
+            if version is None:
+                yield b""
+                continue
+            row = version.document
+            assert isinstance(row, StoredFile)
+            name = f"{STORAGE}/{version.id}{ending_of(row)}"
+            with archive.open(entry(name, packed=False), "w", force_zip64=True) as file:
+                async with aclosing(read(row)) as parts:
+                    async for part in parts:
+                        file.write(part)
+                        yield pipe.take(CHUNK_BYTES)
+    yield pipe.take(1)
+
+
+def tables_in(archive: zipfile.ZipFile, pipe: Pipe, snapshot: Snapshot, format: Format) -> Iterator[bytes]:
+    if format == "zip":
+        listed = [*snapshot.tables, *([snapshot.files] if snapshot.files is not None else [])]
+        yield from whole(archive, pipe, "README.md", README.encode())
+        numbers = [json.dump({"id": table.number, "name": table.name}) + b"\n" for table in listed]
+        yield from whole(archive, pipe, "_tables/documents.jsonl", b"".join(numbers))
+        if snapshot.files is not None:
+            yield from table_in(archive, pipe, snapshot.files, f"{STORAGE}/documents.jsonl", "jsonl")
+    # Small ones first, as others do it: a failed download has most of the tables.
+    for table in sorted(snapshot.tables, key=lambda table: (len(table.versions), table.number)):
+        if format == "zip":
+            yield from table_in(archive, pipe, table, f"{table.name}/documents.jsonl", "jsonl")
+            yield from whole(archive, pipe, f"{table.name}/generated_schema.jsonl", UNIFORM)
+        else:
+            yield from table_in(archive, pipe, table, f"{table.name}.{format}", format)
+
+
+def table_in(archive: zipfile.ZipFile, pipe: Pipe, table: TableSnapshot, name: str, format: Format) -> Iterator[bytes]:
+    with archive.open(entry(name), "w", force_zip64=True) as file:
+        for piece in table_lines(table, format):
+            file.write(piece)
+            yield pipe.take(CHUNK_BYTES)
+
+
+def ending_of(file: StoredFile) -> str:
+    """``.png``; nothing if its content type says nothing."""
+    content_type = file.content_type if isinstance(file.content_type, str) else ""
+    return guess_extension(content_type.partition(";")[0].strip()) or ""
 
 
 def whole(archive: zipfile.ZipFile, pipe: Pipe, name: str, data: bytes) -> Iterator[bytes]:
@@ -61,9 +105,10 @@ def whole(archive: zipfile.ZipFile, pipe: Pipe, name: str, data: bytes) -> Itera
     yield pipe.take(CHUNK_BYTES)
 
 
-def entry(name: str) -> zipfile.ZipInfo:
+def entry(name: str, packed: bool = True) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, ZIP_DATE)
-    info.compress_type, info.external_attr = zipfile.ZIP_DEFLATED, ZIP_MODE
+    info.compress_type = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
+    info.external_attr = ZIP_MODE
     info._compresslevel = ZIP_LEVEL  # type: ignore[attr-defined]
     return info
 

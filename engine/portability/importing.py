@@ -45,8 +45,9 @@ from .errors import BadRow, ImportInterrupted, ImportRefused, ImportUnderWay, Ro
 from .limits import BAD_ROWS_MAX, BYTES_PER_SLICE, IMPORT_BYTES_MAX, NAME_CHARS_MAX, ROWS_PER_SLICE, TOMBSTONE_BYTES
 from .numbering import Numbering
 from .rows import Row
-from .snapshot import stored_fields
+from .snapshot import STORAGE, stored_fields
 from .sources import Source, Sources, Wanted
+from .stored_files import BroughtFiles
 
 CAUSE = "import"
 HASH_DIGITS = 12
@@ -104,12 +105,19 @@ class Importer:
         if self.staging is not None:
             raise ImportUnderWay(self.staging.wanted.file)
         staging = self.staging = Staging(self.database, wanted)
+        brought, done = BroughtFiles(self.database.files), None
         try:
             for _ in staging.slices(file):
                 await trio.lowlevel.checkpoint()
-            return staging.finish()
+            if staging.sources.archive is not None and not wanted.dry_run:
+                await brought.bring(staging.sources.archive, list(staging.sources.files))
+            done = staging.finish()
+            if brought.names:
+                self.database.executor.record_origin()
+            return done
         finally:
             self.staging = None
+            await brought.settle(imported=done is not None)
 
 
 @define(eq=False)
@@ -151,6 +159,7 @@ class Staging:
             self.staged[source.table], self.files[source.table] = {}, source.file
         for source in self.sources.each:
             yield from self.stage(source)
+        self.stage_files()
         if self.bad:
             raise RowsInvalid(tuple(self.bad))
         if self.numbering.renumbered:
@@ -205,6 +214,19 @@ class Staging:
                 since, size_since = 0, 0
                 yield
         yield
+
+    def stage_files(self) -> None:
+        if not self.sources.files:
+            return
+        codec, staged = CODECS[STORAGE], self.staged.setdefault(STORAGE, {})
+        self.files[STORAGE] = f"{STORAGE}/documents.jsonl"
+        for source in self.sources.files:
+            if source.document.id in staged:
+                self.bad.append(BadRow(self.files[STORAGE], source.row, f"the id {source.document.id} comes twice"))
+                continue
+            version, body = codec.make_whole(source.fields), cbor.encode(source.fields)
+            self.size += len(body) + TOMBSTONE_BYTES
+            staged[source.document.id] = Staged(codec.definition.change(version.id, None, version), body, source.row)
 
     def stage_row(self, table: str, codec: TableCodec, row: Row) -> str:
         """What is wrong with a row; nothing if it waits for the step.  Raises ImportRefused."""
@@ -305,7 +327,8 @@ class Staging:
         for name in [*self.staged, *sorted(self.emptied(imported))]:
             served, staged = self.database.runtime.tables.table(name), self.staged.get(name, {})
             inserted = replaced = deleted = 0
-            if self.wanted.mode in ("replace", "replaceAll"):
+            # Files stay that the ZIP does not know, unless all is replaced: other tables may refer to them.
+            if self.wanted.mode == "replaceAll" or (self.wanted.mode == "replace" and name != STORAGE):
                 for id in served.versions.keys() - staged.keys():
                     changes.append(served.change(id, None))
                     bodies.append(None)
@@ -315,7 +338,7 @@ class Staging:
                 if old is None:
                     changes.append(each.change)
                     inserted += 1
-                elif self.wanted.mode == "append":
+                elif self.wanted.mode == "append" and name != STORAGE:
                     raise ImportRefused(f"a document with the id {id} was created meanwhile")
                 elif cbor.encode(stored_fields(old)) == each.body:
                     continue

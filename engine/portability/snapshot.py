@@ -18,9 +18,11 @@ from ...log.entry import LSN
 from ...protocol.values import Value
 from ..data.catalog import USER_TABLE_NUMBER_MIN, Catalog
 from ..data.documents import to_value
+from ..data.system_tables import CODECS, NUMBERS, StoredFile
 from ..data.table_codec import TableCodec, untyped
 from ..errors import TableUnknown
 
+STORAGE = StoredFile.__table__
 SORTED_AT_ONCE = 10_000
 """Documents: about 5 ms."""
 BY_ID = attrgetter("id")
@@ -50,12 +52,23 @@ class Snapshot:
     """Nanoseconds since the Unix epoch."""
     tables: tuple[TableSnapshot, ...]
     """By number."""
+    files: TableSnapshot | None = None
+    """Rows of files; None if they were not asked for."""
 
     @classmethod
     def of(
-        cls, tables: Tables, catalog: Catalog, codecs: Mapping[str, TableCodec], ts: int, only: str | None = None
+        cls,
+        tables: Tables,
+        catalog: Catalog,
+        codecs: Mapping[str, TableCodec],
+        ts: int,
+        only: str | None = None,
+        with_files: bool = False,
     ) -> Snapshot:
-        """Every table of the app, or one of them.  Raises TableUnknown if there is no such table."""
+        """Every table of the app, or one of them; ``with_files``: what is known of files, too.
+
+        Raises TableUnknown if there is no such table.
+        """
         catalog.refresh()
         found = []
         for number, name in sorted(catalog.names.items()):
@@ -65,7 +78,11 @@ class Snapshot:
                 found.append(TableSnapshot(name, number, codec, tuple(held.versions.values()) if held else ()))
         if only is not None and not found:
             raise TableUnknown(only, "see the tables of the app, and those that were imported")
-        return cls(tables.position, ts, tuple(found))
+        files = None
+        if with_files:
+            rows = tuple(tables.table(STORAGE).versions.values())
+            files = TableSnapshot(STORAGE, NUMBERS[STORAGE], CODECS[STORAGE], rows)
+        return cls(tables.position, ts, tuple(found), files)
 
     @property
     def documents(self) -> int:

@@ -20,11 +20,12 @@ from .errors import FileInvalid, ImportRefused
 from .formats import Format, Mode
 from .limits import CHUNK_BYTES
 from .rows import Decode, Row, array_rows, csv_rows, json_rows
+from .snapshot import STORAGE
+from .stored_files import FileSource, files_in
 
 DOCUMENTS = "documents.jsonl"
 SCHEMA = "generated_schema.jsonl"
 TABLES = "_tables"
-STORAGE = "_storage"
 COMPONENTS = "_components"
 
 Rows = Callable[[dict[str, Shapes]], Iterator[Row]]
@@ -74,6 +75,9 @@ class Sources:
     each: tuple[Source, ...]
     notes: tuple[str, ...] = ()
     """What is in the file and is not imported."""
+    files: tuple[FileSource, ...] = ()
+    archive: Archive | None = None
+    """Where the bytes of files are."""
 
     @classmethod
     def of(cls, wanted: Wanted, file: IO[bytes]) -> Sources:
@@ -92,9 +96,8 @@ def of_archive(archive: Archive, wanted: Wanted) -> Sources:
     names = archive.names()
     if any(COMPONENTS in name.split("/") for name in names):
         raise ImportRefused(f"{wanted.file} holds tables of components, and relive has none")
-    notes = []
-    if any(STORAGE in name.split("/")[:-1] and not name.endswith(f"/{DOCUMENTS}") for name in names):
-        notes.append("stored files (_storage) are left out: there is no file storage here")
+    files, note = files_in(archive)
+    notes = [note] if note else []
     for name in names:
         table, format = table_of(name)
         if table is None:
@@ -108,14 +111,14 @@ def of_archive(archive: Archive, wanted: Wanted) -> Sources:
         check_table(table)
         rows = rows_of(format, name, partial(archive.read, name), decoding(archive, name, wanted.file))
         found[table] = Source(table, name, archive.size(name), rows)
-    if not found:
+    if not found and not files:
         raise FileInvalid(wanted.file, f"there is no table in it: no <table>/{DOCUMENTS}, <table>.jsonl or <table>.csv")
     numbers = numbers_in(archive)
     each = [
         evolve(source, number=numbers[source.table]) if source.table in numbers else numbered(source)
         for source in found.values()
     ]
-    return Sources(tuple(each), tuple(notes))
+    return Sources(tuple(each), tuple(notes), tuple(files), archive)
 
 
 def table_of(name: str) -> tuple[str | None, Format]:

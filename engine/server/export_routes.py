@@ -24,12 +24,14 @@ from ...protocol.close import ErrorClass, Refused
 from ..database import Database
 from ..errors import TableUnknown
 from ..execution.transfers import note_export
-from ..portability.exporting import export
+from ..portability.exporting import export, export_with_files
 from ..portability.formats import EXPORTED, MEDIA_TYPES, Format
 from ..portability.limits import EXPORTS_HELD_MAX, UPLOAD_AGE_NS_MAX
 from ..portability.snapshot import Snapshot
 from .access import Access, cause_of
 from .bodies import answer
+
+Pieces = Iterator[bytes] | AsyncIterator[bytes]
 
 
 def routes(database: Database, access: Access) -> list[Route]:
@@ -54,16 +56,19 @@ class Exports:
         if table is not None and format == "zip":
             raise bad_query("a ZIP is of all tables: leave out `table`, or ask for `jsonl` or `csv`")
         try:
-            snapshot = await self.snapshot(table)
+            snapshot = await self.snapshot(table, with_files=wants_files(request))
         except TableUnknown as error:
             raise Refused(ErrorClass.NOT_FOUND, "TableUnknown", str(error)) from None
+        if snapshot.files is not None and format != "zip":
+            raise bad_query("files are exported with a ZIP of all tables: ask for `zip`")
         packed = table is None and format != "zip"
         name = f"{table}.{format}" if table is not None else f"snapshot_{snapshot.ts}.zip"
-        return file_answer(export(snapshot, format, packed), "zip" if packed else format, name, snapshot)
+        pieces = export(snapshot, format, packed) if snapshot.files is None else self.with_files(snapshot)
+        return file_answer(pieces, "zip" if packed else format, name, snapshot)
 
     async def prepare(self, request: Request) -> Response:
         self.access.require_admin(request, "read")
-        snapshot = await self.snapshot(None)
+        snapshot = await self.snapshot(None, with_files=wants_files(request))
         self.give_up_old()
         while len(self.held) >= EXPORTS_HELD_MAX:
             del self.held[next(iter(self.held))]
@@ -82,12 +87,21 @@ class Exports:
         if snapshot is None:
             problem = f"no export of {text[:20]} is held here (any more): ask for another"
             raise Refused(ErrorClass.NOT_FOUND, "NoSuchExport", problem)
-        return file_answer(export(snapshot, "zip"), "zip", f"snapshot_{text}.zip", snapshot)
+        pieces = export(snapshot, "zip") if snapshot.files is None else self.with_files(snapshot)
+        return file_answer(pieces, "zip", f"snapshot_{text}.zip", snapshot)
 
-    async def snapshot(self, table: str | None) -> Snapshot:
+    async def with_files(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+        files = self.database.files
+        with files.hold():
+            async for piece in export_with_files(snapshot, files.read):
+                yield piece
+
+    async def snapshot(self, table: str | None, *, with_files: bool = False) -> Snapshot:
         """This moment, once it is durable.  Raises TableUnknown, WritesRefused."""
         runtime, executor = self.database.runtime, self.database.executor
-        snapshot = Snapshot.of(runtime.tables, self.database.catalog, executor.codecs, runtime.tail.head_ts, only=table)
+        snapshot = Snapshot.of(
+            runtime.tables, self.database.catalog, executor.codecs, runtime.tail.head_ts, table, with_files
+        )
         await runtime.wait_durable(snapshot.lsn)
         return snapshot
 
@@ -98,9 +112,11 @@ class Exports:
             del self.held[ts]
 
 
-def file_answer(pieces: Iterator[bytes], format: Format, name: str, snapshot: Snapshot) -> Response:
+def file_answer(
+    pieces: Iterator[bytes] | AsyncIterator[bytes], format: Format, name: str, snapshot: Snapshot
+) -> Response:
     async def body() -> AsyncIterator[bytes]:
-        for piece in pieces:
+        async for piece in each_of(pieces):
             if piece:
                 yield piece
             await trio.lowlevel.checkpoint()
@@ -112,6 +128,19 @@ def file_answer(pieces: Iterator[bytes], format: Format, name: str, snapshot: Sn
         "relive-documents": str(snapshot.documents),
     }
     return StreamingResponse(body(), headers=headers, media_type=MEDIA_TYPES[format])
+
+
+async def each_of(pieces: Pieces) -> AsyncIterator[bytes]:
+    if isinstance(pieces, AsyncIterator):
+        async for piece in pieces:
+            yield piece
+    else:
+        for piece in pieces:
+            yield piece
+
+
+def wants_files(request: Request) -> bool:
+    return request.query_params.get("includeStorage", "").lower() == "true"
 
 
 def format_of(request: Request) -> Format:

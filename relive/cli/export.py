@@ -40,6 +40,7 @@ STDOUT = "-"
     default=None,
     help="[default: as FILE ends, or zip]",
 )
+@click.option("--include-file-storage", "with_files", is_flag=True, help="With the bytes of all files; from a server.")
 @click.option("--at", default=None, callback=check_moment, metavar="LSN|TIME", help="As of then, from the data folder.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 @server_or_folder_command
@@ -49,6 +50,7 @@ def export(
     file: str,
     table: str | None,
     wanted: Format | None,
+    with_files: bool,
     at: LSN | Time | None,
     force: bool,
     target: Target,
@@ -73,11 +75,17 @@ def export(
         raise click.UsageError(f"a .{format} file is of one table: name it with --table, or write a ZIP")
     if table is not None and format == "zip":
         raise click.UsageError("a ZIP is of all tables: leave out --table, or write .jsonl or .csv")
+    if with_files and (format != "zip" or at is not None):
+        raise click.UsageError("--include-file-storage goes with a ZIP of all tables as of now")
     if at is not None and context.params["url"] is not None:
         raise click.UsageError("--at reads the data folder: it does not go with --url")
     data: Path = context.params["data"]
     server = server_of(context, target) if at is None else None
-    pieces = from_server(server, format, table) if server is not None else from_folder(data, at, format, table)
+    if with_files and server is None:
+        raise click.UsageError("--include-file-storage asks a server: start one, or use `relive backup`")
+    pieces = (
+        from_server(server, format, table, with_files) if server is not None else from_folder(data, at, format, table)
+    )
     with pieces as (lsn, documents, parts), opened(file, force) as output:
         size = written(parts, output)
     if file == STDOUT:
@@ -100,9 +108,12 @@ def written(parts: Iterator[bytes], output: IO[bytes]) -> int:
 
 
 @contextmanager
-def from_server(target: Target, format: Format, table: str | None) -> Iterator[tuple[int, int, Iterator[bytes]]]:
+def from_server(
+    target: Target, format: Format, table: str | None, with_files: bool
+) -> Iterator[tuple[int, int, Iterator[bytes]]]:
     """The entry, how many documents, and the bytes.  Raises ServerUnreachable, RequestRefused, ExportFailed."""
-    query = urlencode({"format": format} | ({"table": table} if table is not None else {}))
+    asked = {"format": format} | ({"table": table} if table is not None else {})
+    query = urlencode(asked | ({"includeStorage": "true"} if with_files else {}))
     begun = False
     try:
         with answering(target, "GET", f"{ROUTE}?{query}", None) as response:

@@ -116,7 +116,7 @@ def test_what_is_left_out_is_told() -> None:
     done = load(there, archive(files))
 
     assert done.notes == (
-        "stored files (_storage) are left out: there is no file storage here",
+        "stored files are left out: there is no _storage/documents.jsonl",
         "_crons belongs to the system, and is left out",
     )
 

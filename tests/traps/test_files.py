@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from relive.engine.application.app import App, load_app
 from relive.engine.files.memory_files import MemoryFiles
 
+from ..files.test_export import KEY
 from ..files.test_storage import House
 from ..server.harness import serve
 
@@ -67,3 +71,22 @@ async def test_an_address_is_a_read_of_the_row_so_deleting_the_file_withdraws_it
         await house.mutation("remove", file=id)
         await client.until(lambda: client.value(1) is None)
         assert (await http.get(url)).status_code == 404
+
+
+async def test_an_export_is_one_moment_of_tables_and_files(app: App) -> None:
+    """A document refers to a file that the export does not have, for both were read one after the other."""
+    async with serve(app, store=MemoryFiles()) as running, running.http() as http:
+        house = House(running, http, Path())
+        first = await house.upload(b"1" * 300_000)
+        await house.mutation("keep", file=first, name="first")
+        query = {"includeStorage": "true"}
+        async with http.stream("GET", "/api/relive/export", params=query, headers=KEY) as answer:
+            later = await house.upload(b"2")
+            await house.mutation("keep", file=later, name="later")
+            await house.mutation("remove", file=first)
+            data = b"".join([part async for part in answer.aiter_bytes()])
+        archive = ZipFile(BytesIO(data))
+        pictures = [json.loads(line) for line in archive.read("pictures/documents.jsonl").splitlines()]
+        files = [json.loads(line) for line in archive.read("_storage/documents.jsonl").splitlines()]
+        assert [picture["file"] for picture in pictures] == [file["_id"] for file in files] == [first]
+        assert archive.read(f"_storage/{first}.png") == b"1" * 300_000
