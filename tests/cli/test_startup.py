@@ -62,3 +62,12 @@ def test_what_an_app_needs_is_imported_at_the_start_and_not_by_its_first_caller(
     (app / "planned.py").write_text(CRONS)
 
     assert imported(serve(app)) >= {"httpx", "joserfc", "cronsim"}
+
+
+def test_a_command_that_needs_no_app_imports_nothing_that_apps_are_written_against(relive_process: Relive) -> None:
+    told = relive_process("--version")
+
+    assert told.returncode == 0
+    assert "relive.cli.main" in told.stderr
+    assert "relive.names" not in told.stderr
+    assert "relive.engine.transactions.context" not in told.stderr
