@@ -88,11 +88,20 @@ class Clients:
             self.record.uploaded[number] = Uploaded(stored, data)
             attached = self.ask("mutation", "main:attach", number=number, file=stored)
             self.record.uploaded[number].attached = attached is not None
-        known = [number for number, each in self.record.uploaded.items() if each.attached and not each.dropping]
+        known = self.known()
         if known:
             self.look(draw.choice(known))
             if draw.random() < 0.5:
                 self.drop(draw.choice(known))
+
+    def known(self) -> list[int]:
+        """Files that must be there."""
+        return [number for number, each in self.record.uploaded.items() if each.attached and not each.dropping]
+
+    def drop_some(self) -> None:
+        """While the server goes on: after a start the bytes of deleted files are looked for in another way."""
+        for number in self.known()[::2]:
+            self.drop(number)
 
     def upload(self, address: str, data: bytes) -> str | None:
         """In two halves; the id of the file, None if the server was killed before it said so."""

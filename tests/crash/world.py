@@ -76,7 +76,10 @@ class World:
             self.clients.stop()
             self.start()
             self.wait_listening(START_S_MAX)
-            stored = self.settle(time.time() * 1000)
+            started_ms = time.time() * 1000
+            self.settle(started_ms)
+            self.clients.drop_some()
+            stored = self.settle(started_ms)
             self.end(signal.SIGTERM)
         finally:
             self.end(signal.SIGKILL)
