@@ -29,7 +29,6 @@ from ..log.entry import LSN
 from ..log.memory import MemoryStorage
 from ..protocol import json, paths
 from ..protocol.results import FunctionFailure, QueryFailure, QueryResult
-from .actions.job import ActionOutcome
 from .application.app import App, TableClass
 from .application.endpoint import Endpoint, endpoint_of
 from .application.functions import ActionFunction, AnyFunction, MigrationFunction, MutationFunction, QueryFunction
@@ -37,14 +36,15 @@ from .application.isolation import back_for_now, folder_of, load_source, path_in
 from .authentication.identity import Identity, acting_as
 from .data.documents import convert, to_value
 from .data.hints import union_of
-from .data.schema import Document
-from .data.system_tables import MigrationRow
+from .data.schema import Document, Id
+from .data.system_tables import MigrationRow, StoredFile
 from .database import Database
 from .deployment.environment_changes import EnvironmentChange, change_environment, values_of
 from .determinism import driver
 from .errors import ApplicationError, FunctionFailed, FunctionNotFound
 from .execution.calls import Call, Request
 from .execution.live_queries import AsksWho, QueryKey
+from .files.memory_files import MemoryFiles
 from .limits import SESSION_GRACE_S
 from .scheduling.jobs import Job
 from .seeded import StandingClock, moment_of, nanoseconds, ns_of, seeded_env
@@ -53,6 +53,7 @@ from .transactions.context import MutationCtx
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 D = TypeVar("D", bound=Document)
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -149,7 +150,7 @@ class TestApp:
         self._source, self._variables, self._twice = source, dict(env or {}), twice
         self._clock = StandingClock(ns_of(start))
         self._env = seeded_env(seed, self._clock)
-        self._storage = MemoryStorage()
+        self._storage, self._files = MemoryStorage(), MemoryFiles()
         self._stack = ExitStack()
         self._outside: dict[str, ModuleType] = {}
         self._foreign: dict[AnyFunction, Endpoint] = {}
@@ -222,12 +223,28 @@ class TestApp:
         """
         call, read = self._call(function, args, kwargs)
         self._requests += 1
-        outcome = self._in_trio(call, Request(CAUSE, self._client, self._requests))
+        request = Request(CAUSE, self._client, self._requests)
+        outcome = self._in_trio(lambda: self._database.actions.start(call, request).wait())
         self.logs += outcome.log_lines
         self._settle()
         if isinstance(outcome, FunctionFailure):
             raise failure(outcome)
         return read(outcome.result)
+
+    def store(self, data: bytes, content_type: str | None = None) -> Id[StoredFile]:
+        """Upload a file, as a client does with an address of `generate_upload_url`.  Raises ValueError."""
+
+        async def upload() -> Id[StoredFile]:
+            upload = await self._database.files.begin(content_type, None, CAUSE)
+            await upload.write(data)
+            return await upload.finish()
+
+        return self._in_trio(upload)
+
+    def stored(self, id: Id[StoredFile]) -> bytes | None:
+        """The bytes of a file; None if there is no such file."""
+        file = self._database.files.find(id)
+        return self._files.files[str(file.internal_id)] if file is not None else None
 
     @overload
     def watch(self, function: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Watch[R]: ...
@@ -414,13 +431,13 @@ class TestApp:
         return load_source(source)
 
     def _open(self, app: App) -> None:
-        self._opened = Database.open(self._storage, app, self._env, SECRET)
+        self._opened = Database.open(self._storage, app, self._env, SECRET, store=self._files)
         self._opened.executor.twice = self._twice
         self._opened.live.wake = self._mark_stale
         self._opened.runtime.rewind = self._restart_watches
         self._sessions, self._client = Sessions(self._opened), SESSION
         self._sessions.end_former()
-        self._opened.actions.wait_durable = self._wait_durable
+        self._opened.actions.wait_durable = self._opened.files.wait_durable = self._wait_durable
         self._opened.actions.pass_time = self._pass_time
         self._settle()
 
@@ -431,14 +448,13 @@ class TestApp:
         if database.executor.app.modules is not None:
             database.executor.app.modules.uninstall()
 
-    def _in_trio(self, call: Call, request: Request) -> ActionOutcome:
-        async def run() -> ActionOutcome:
-            actions = self._database.actions
+    def _in_trio(self, ask: Callable[[], Awaitable[T]]) -> T:
+        async def run() -> T:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(actions.run)
-                outcome = await actions.start(call, request).wait()
+                nursery.start_soon(self._database.actions.run)
+                answer = await ask()
                 nursery.cancel_scope.cancel()
-            return outcome
+            return answer
 
         if not trio.lowlevel.in_trio_run():
             return trio.run(run)
@@ -481,7 +497,8 @@ class TestApp:
             if schedules.action_of(job.row) is None:
                 schedules.jobs.mutate(job)
             elif schedules.jobs.begin(job).value:
-                schedules.jobs.end(job, self._in_trio(job.call, job.request()))
+                start = self._database.actions.start
+                schedules.jobs.end(job, self._in_trio(lambda: start(job.call, job.request()).wait()))
             self._settle()
         schedules.queue.receive(Over(job.id))
 

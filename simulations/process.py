@@ -21,6 +21,7 @@ from ..engine.application.app import App
 from ..engine.database import Database
 from ..engine.env import Env
 from ..engine.execution.executor import Executor
+from ..engine.files.memory_files import MemoryFiles
 from ..engine.server.connection import Connection
 from ..engine.server.listener import Server
 from ..log.checkpoint import checkpoint_names
@@ -94,6 +95,8 @@ class Process:
     """At which change of a file the next makers of checkpoints end."""
     runs_twice: bool = False
     """Whether every function is run a second time and must come out the same."""
+    files: MemoryFiles = Factory(MemoryFiles)
+    """The world's: bytes of files, which no fault of the disk touches."""
     lost_checkpoints: set[str] = Factory(set[str])
     """The world's: no start can use them, and none has to."""
     door: Door = Factory(Door)
@@ -138,7 +141,9 @@ class Process:
     async def serve(self) -> None:
         await trio.lowlevel.checkpoint()
         env = evolve(self.env, log_thread=lambda: self.write, listen=self.door.listen)
-        database = Database.open(self.storage, self.app, env, SECRET, on_bad_checkpoint=self.bad_checkpoint)
+        database = Database.open(
+            self.storage, self.app, env, SECRET, on_bad_checkpoint=self.bad_checkpoint, store=self.files
+        )
         database.log.writer.segment_bytes_max = self.segment_bytes
         self.compare(database)
         server = self.server = SimulatedServer(database, ADMIN_KEY, "simulation")

@@ -22,6 +22,7 @@ from ..engine.application.app import App
 from ..engine.database import Database
 from ..engine.env import Env, Watchdog
 from ..engine.execution.executions import Execution
+from ..engine.files.memory_files import MemoryFiles
 from ..log.entry import Entry
 from ..log.errors import Damaged
 from ..log.memory import MemoryStorage, keep_everything
@@ -100,6 +101,7 @@ class World:
     skew_ns: int = 0
     """By how much the wall clock has jumped so far."""
     skew_ns_max: int = 0
+    files: MemoryFiles = Factory(MemoryFiles)
     lost_checkpoints: set[str] = Factory(set[str])
     """What no start can use: something of them, or of what they cover, that a disk had confirmed is gone."""
     looked: int = 0
@@ -255,6 +257,7 @@ class World:
                 knobs.full_stack,
                 knobs.checkpoint_ms,
                 runs_twice=self.is_authored,
+                files=self.files,
                 lost_checkpoints=self.lost_checkpoints,
             )
             how = await process.run()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from base64 import b64decode, b64encode
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Final, Protocol, cast
@@ -65,8 +65,12 @@ class Files:
     """Deletions up to here have been carried out."""
     had_files: bool = False
     swept_ns: int | None = None
+    wait_durable: Callable[[LSN], Awaitable[None]] = field(init=False)
     held: int = 0
     """How many want all bytes to stay for now."""
+
+    def __attrs_post_init__(self) -> None:
+        self.wait_durable = self.executor.runtime.wait_durable
 
     # Coming and going.
 
@@ -196,7 +200,7 @@ class Files:
         orphans = set(there) - self.names() - self.under_way
         durable = runtime.tail.head
         # A row that was deleted is back if its entry is taken back.
-        await runtime.wait_durable(durable)
+        await self.wait_durable(durable)
         orphans -= self.names() | self.under_way
         if orphans:
             await self.store.delete(orphans)
@@ -247,7 +251,7 @@ class FileUpload:
         written = executor.write("store_file", self.cause, insert, told)
         self.is_over = True
         self.files.under_way.discard(self.name)
-        await executor.runtime.wait_durable(written.lsn)
+        await self.files.wait_durable(written.lsn)
         return written.value
 
     def kind(self) -> dict[str, Any]:
@@ -281,7 +285,7 @@ class FilesOfAction:
 
     async def delete(self, id: FileId) -> None:
         written = self.files.delete(id, "action")
-        await self.files.executor.runtime.wait_durable(written.lsn)
+        await self.files.wait_durable(written.lsn)
 
     async def begin(self, content_type: str | None, sha256: str | None) -> FileUpload:
         return await self.files.begin(content_type, sha256, "action")
@@ -290,7 +294,7 @@ class FilesOfAction:
         if not isinstance(id, str):
             raise TypeError(f"an id is text, not {type(id).__name__}")
         file, runtime = self.files.find(id), self.files.executor.runtime
-        await runtime.wait_durable(runtime.tail.head)
+        await self.files.wait_durable(runtime.tail.head)
         return file
 
     def open(self, file: StoredFile) -> AsyncGenerator[bytes, None]:
