@@ -20,11 +20,18 @@ def collector_off() -> Iterator[None]:
         gc.enable()
 
 
-def calm_collector() -> None:
-    """What was recovered lives as long as the server, and what a mutation makes has no cycles.
+@contextmanager
+def collector_calmed() -> Iterator[None]:
+    """As `collector_off`, of what lives as long as the server; and what a mutation makes has no cycles.
 
     Looking through all of it again and again is the longest pause that clients would notice, and looking
-    through it once before is a good part of a start.
+    through it once is a good part of a start.  So it is set aside before the collector goes on: it would
+    begin with all that came to be while it was off.
     """
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        gc.enable()

@@ -32,7 +32,7 @@ from ..engine.files.file_store import FileStore
 from ..engine.files.folder_files import FolderFiles
 from ..engine.server.listener import Server, reachable
 from .checkpoint import bad_checkpoint, make_checkpoints
-from .collector import calm_collector, collector_off
+from .collector import collector_calmed
 from .errors import PortUnavailable
 from .log_files import named_in_full
 from .output import print_json, say
@@ -171,7 +171,7 @@ def open_database(folder: DataFolder, app: App | None, store: FileStore) -> Data
         LogProgress("reading the log", after_s=PROGRESS_AFTER_S) as reading,
         DocumentProgress("checking documents", after_s=PROGRESS_AFTER_S) as checking,
         named_in_full(storage),
-        collector_off(),
+        collector_calmed(),
     ):
 
         def checked(done: int, total: int) -> None:
@@ -191,7 +191,6 @@ def open_database(folder: DataFolder, app: App | None, store: FileStore) -> Data
         )
     database.actions.sealed = folder.sealed
     remember_reached(folder, database)
-    calm_collector()
     if database.log.torn is not None:
         say(f"the last write was cut short, and never acknowledged; it was dropped: {database.log.torn}")
     return database

@@ -5,9 +5,12 @@ Not how long it takes, which a machine decides, but which modules there are: tho
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
+
+from relive.cli.collector import COLLECTOR_THRESHOLDS, collector_calmed
 
 from .conftest import Relive, Running, Serve
 
@@ -71,3 +74,27 @@ def test_a_command_that_needs_no_app_imports_nothing_that_apps_are_written_again
     assert "relive.cli.main" in told.stderr
     assert "relive.names" not in told.stderr
     assert "relive.engine.transactions.context" not in told.stderr
+
+
+def test_what_a_start_makes_is_not_looked_through_for_garbage() -> None:
+    begun: list[int] = []
+
+    def note(phase: str, told: dict[str, int]) -> None:
+        if phase == "start":
+            begun.append(told["generation"])
+
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(note)
+    try:
+        with collector_calmed():
+            made = [[number] for number in range(4 * COLLECTOR_THRESHOLDS[0])]
+        again = [[number] for number in range(COLLECTOR_THRESHOLDS[0] // 2)]
+    finally:
+        gc.callbacks.remove(note)
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+
+    assert (len(made), len(again)) == (4 * COLLECTOR_THRESHOLDS[0], COLLECTOR_THRESHOLDS[0] // 2)
+    assert gc.isenabled()
+    assert begun == []
