@@ -108,16 +108,21 @@ class Vectors:
         """Look at some documents; False if none is pending any more."""
         pending = self.pending
         for _ in range(len(pending) if at_most is None else min(at_most, len(pending))):
-            id = next(iter(pending))
-            document = looked_into(pending[id])
-            vector = self.definition.vector_of(document)
-            if vector is None:
-                self.drop(id)
-            else:
-                self.put(id, vector, self.definition.filters_of(document))
-            # Last, so that whatever interrupts leaves it to be done again.
-            del pending[id]
+            # The newest first: what was taken from the front of a dictionary is gone through each time.
+            id, version = pending.popitem()
+            try:
+                self.look_at(id, looked_into(version))
+            except BaseException:
+                pending[id] = version  # Whatever interrupts leaves it to be done again.
+                raise
         return bool(pending)
+
+    def look_at(self, id: str, document: object) -> None:
+        vector = self.definition.vector_of(document)
+        if vector is None:
+            self.drop(id)
+        else:
+            self.put(id, vector, self.definition.filters_of(document))
 
     def put(self, id: str, vector: Sequence[float], filters: tuple[IndexKey, ...]) -> None:
         self.drop(id)

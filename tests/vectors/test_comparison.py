@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -121,6 +121,30 @@ def test_room_goes_with_the_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(vectors.blocks) == 1
     vectors.move("00100", None)
     assert not vectors.blocks
+
+
+class NeverGoneThrough(dict[str, Version]):
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("each document that was taken from the front would be passed again")
+
+
+def test_to_look_at_a_document_takes_no_longer_after_a_million_others() -> None:
+    vectors = empty(2)
+    vectors.pending = NeverGoneThrough({id: Version(id, Doc((1.0, 2.0)), 0) for id in "abcd"})
+    assert vectors.catch_up(1)
+    assert not vectors.catch_up()
+    assert {*vectors.rows} == {*"abcd"}
+
+
+def test_a_document_that_could_not_be_looked_at_is_still_to_be() -> None:
+    vectors = filled((1.0, 0.0))
+    vectors.move("00000", Version("00000", Doc((1.0, 2.0, 3.0)), 0))
+    with pytest.raises(ValueError, match="broadcast"):
+        vectors.catch_up()
+    assert [*vectors.pending] == ["00000"]
+    vectors.move("00000", Version("00000", Doc((0.0, 1.0)), 0))
+    vectors.catch_up()
+    assert candidates(vectors, (1.0, 1.0), 5) == ["00000"]
 
 
 def test_a_filter_field_that_always_holds_something_else_takes_no_more_numbers_than_documents() -> None:
