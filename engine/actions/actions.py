@@ -35,6 +35,7 @@ from ...protocol.results import ActionSuccess
 from .. import limits
 from ..application.endpoint import Endpoint
 from ..data.system_tables import DurableAction
+from ..determinism.driver import keyboard_interrupts
 from ..determinism.recording import recording
 from ..errors import (
     ActionCancelled,
@@ -61,6 +62,7 @@ from ..transactions.action_context import ActionCtx
 from .asyncio_thread import AsyncioThread, CrossingRun
 from .durable import UNFINISHED, Records, call_of
 from .job import ActionOutcome, Job
+from .raised import is_cancellation, is_of_trio, only_cancellation, only_error
 from .run import LocalRun, variables_of
 from .steps import Steps
 
@@ -262,9 +264,7 @@ class Actions:
     async def attend(self, job: Job) -> None:
         """One job, from its turn to its end: an outcome in time, whatever its code does."""
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.carry_out, job)
-                await self.watch(job)
+            await self.contain(job)
             await job.done.wait()
         finally:
             self.known.pop(job, None)
@@ -273,6 +273,18 @@ class Actions:
                 self.durable.pop(job.durable, None)
             self.changed.set()
             self.pump()
+
+    async def contain(self, job: Job) -> None:
+        """Until its code has ended; what that has done to scopes of trio stays in the task that it had."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.carry_out, job)
+                await self.watch(job)
+        except* RuntimeError as errors:
+            if not (job.ended.is_set() and all(map(is_of_trio, errors.exceptions))):
+                raise
+            remedy = "no `yield` of a generator belongs inside one, but in an @asynccontextmanager"
+            logger.error("action %s has left a nursery or a cancel scope open: %s", job.name, remedy)
 
     async def watch(self, job: Job) -> None:
         job.patience.deadline = trio.current_time() + self.limits.run_s
@@ -300,9 +312,9 @@ class Actions:
     async def conclude(self, job: Job) -> None:
         try:
             value = await self.result_of(job)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # A handler may raise anything; it must not end the server.
+            if isinstance(error, KeyboardInterrupt) and keyboard_interrupts():
+                raise
             # A cancellation that nobody has asked for is an error like any other.
             if is_cancellation(error) and trio.current_effective_deadline() == -inf:
                 raise only_cancellation(error) from None
@@ -366,9 +378,10 @@ class Actions:
         async with trio.open_nursery() as nursery:
             thread = AsyncioThread(trio.lowlevel.current_trio_token(), job.recorder, nursery)
             ctx = ActionCtx(CrossingRun(run, thread))
-            result = await thread.run(job.name, lambda: job.function.handler(ctx, **arguments), self.limits.cancel_s)
+            await thread.run(job.name, lambda: job.function.handler(ctx, **arguments), self.limits.cancel_s)
             nursery.cancel_scope.cancel()
-        return result
+        # Not within the nursery, which asks an error for its text: that is code of the app, and may fail.
+        return thread.outcome()
 
     def encoded(self, job: Job, result: object) -> bytes:
         """Raises ReturnsValidationError."""
@@ -534,26 +547,3 @@ class Actions:
         while self.known:
             self.changed = trio.Event()
             await self.changed.wait()
-
-
-def is_cancellation(error: BaseException) -> bool:
-    """Whether trio cancels, perhaps beside other errors."""
-    if isinstance(error, BaseExceptionGroup):
-        return any(map(is_cancellation, error.exceptions))
-    return isinstance(error, trio.Cancelled)
-
-
-def only_cancellation(error: BaseException) -> BaseException:
-    """Without what a cancelled action has raised beside: its outcome is why it was cancelled."""
-    if not isinstance(error, BaseExceptionGroup):
-        return error
-    cancelled, _ = error.split(trio.Cancelled)
-    assert cancelled is not None
-    return cancelled
-
-
-def only_error(error: BaseException) -> BaseException:
-    """What a nursery has wrapped, if it is one error alone: clients know that one."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

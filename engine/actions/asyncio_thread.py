@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 from attrs import Factory, define, field
@@ -33,8 +33,6 @@ from ..transactions.meta import About
 from ..transactions.scheduling import Due, JobId
 from ..transactions.storage import ActionFiles
 from ..transactions.vector_search import Nearest
-
-T = TypeVar("T")
 
 
 @define(eq=False)
@@ -79,8 +77,8 @@ class AsyncioThread:
     result: Any = None
     error: BaseException | None = None
 
-    async def run(self, name: str, start: Callable[[], Awaitable[T]], cancel_s: float) -> T:
-        """What the handler returns or raises.  Cancelled, it gives the handler ``cancel_s`` to end."""
+    async def run(self, name: str, start: Callable[[], Awaitable[Any]], cancel_s: float) -> None:
+        """Returns when the handler has ended; `outcome` says how.  Cancelled, it gives the handler ``cancel_s``."""
         context = Context()
         context.run(RECORDER.set, self.recorder)
         # A daemon: a thread that never ends must not keep the process.
@@ -92,10 +90,12 @@ class AsyncioThread:
             with trio.move_on_after(cancel_s, shield=True):
                 await self.ended.wait()
             raise
+
+    def outcome(self) -> Any:
+        """What the handler has returned.  Raises what it has raised."""
         if self.error is not None:
             raise self.error
-        result: T = self.result
-        return result
+        return self.result
 
     def main(self, start: Callable[[], Awaitable[Any]]) -> None:
         """On the thread."""

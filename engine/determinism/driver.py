@@ -139,13 +139,13 @@ def _interruption(error: BaseException, run: Run) -> Interruption | None:
         return GATE.violation
     if isinstance(error, Exception | Interruption):
         return None
-    if isinstance(error, KeyboardInterrupt) and _keyboard_interrupts():
+    if isinstance(error, KeyboardInterrupt) and keyboard_interrupts():
         return None
     what = f"leaving through {type(error).__name__}"
     return DeterminismViolation(what, _where_raised(error.__traceback__), run.kind, Remedy.EXIT.value)
 
 
-def _keyboard_interrupts() -> bool:
+def keyboard_interrupts() -> bool:
     """Does Ctrl-C raise on this thread?  A server receives it as a signal: there the handler raised it itself."""
     receiver = real_get_signal(SIGINT)
     return receiver is default_int_handler or getattr(receiver, "__module__", "") == "trio._core._ki"

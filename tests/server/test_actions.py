@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +237,33 @@ async def test_a_durable_action_sent_again_is_found_and_not_done_again(app: App)
             made = [function for function, _ in causes(running)]
 
     assert made.count("counters:add") == 4  # The last one changed nothing, and is a step all the same.
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [("actions:leave", "Uncaught KeyboardInterrupt"), ("actions:raise_unspeakable", "Uncaught Unspeakable")],
+)
+async def test_whatever_an_action_raises_fails_that_action_and_nothing_else(
+    running: Running, path: str, says: str
+) -> None:
+    with trio.open_signal_receiver(signal.SIGINT):  # As in a server.
+        async with running.http() as http:
+            failed = await http.post("/api/action", json={"path": path, "args": {}}, headers=KEY)
+            well = await http.post("/api/action", json={"path": "actions:hidden", "args": {}}, headers=KEY)
+
+    assert says in failed.json()["errorMessage"]
+    assert well.json()["value"] == "hidden"
+
+
+@pytest.mark.parametrize("what", ["nursery", "scope"])
+async def test_an_action_that_leaves_a_scope_of_trio_open_harms_nobody_else(
+    running: Running, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    async with running.http() as http:
+        left = await http.post("/api/action", json={"path": "actions:leave_open", "args": {"what": what}})
+        await running.database.actions.wait_until_idle()
+        well = await http.post("/api/action", json={"path": "actions:hidden", "args": {}}, headers=KEY)
+
+    assert left.json()["value"] == "left"
+    assert well.json()["value"] == "hidden"
+    assert "actions:leave_open has left a nursery or a cancel scope open" in caplog.text

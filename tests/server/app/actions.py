@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 
 import trio
 
@@ -72,3 +73,41 @@ async def add_twice(ctx: ActionCtx, name: str, seconds: float) -> int:
     await trio.sleep(seconds)
     print("doubling", name)
     return await ctx.run_mutation(add, name)
+
+
+@action
+async def leave(ctx: ActionCtx) -> None:
+    raise KeyboardInterrupt
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+@action(runtime="asyncio")
+async def raise_unspeakable(ctx: ActionCtx) -> None:
+    raise Unspeakable
+
+
+KEPT: list[AsyncIterator[int]] = []
+
+
+@action
+async def leave_open(ctx: ActionCtx, what: str) -> str:
+    """What is easily written: a generator that is not finished, with a scope around its `yield`."""
+
+    async def within_nursery() -> AsyncIterator[int]:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trio.sleep, 0)
+            yield 1
+
+    async def within_scope() -> AsyncIterator[int]:
+        with trio.move_on_after(1):
+            yield 1
+
+    KEPT.append(within_nursery() if what == "nursery" else within_scope())
+    await anext(KEPT[-1])
+    return "left"
