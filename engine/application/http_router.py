@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any, Final, Literal, get_args
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..data.shapes import ANY, ObjectOf
 from ..errors import AppInvalid
@@ -85,6 +85,8 @@ class HttpRouter:
         self._exact: dict[tuple[str, Method], Route] = {}
         self._prefixes: dict[tuple[str, Method], Route] = {}
         self._sealed = False
+        self._is_mounted = False
+        """Whether another one answers for it."""
 
     def route(
         self,
@@ -121,6 +123,21 @@ class HttpRouter:
             return made
 
         return decorate
+
+    def mount(self, prefix: str, router: HttpRouter) -> None:
+        """Answer all that ``router`` answers, below a prefix such as ``/payments``; its routes are complete by then.
+
+        Raises ValueError for a prefix that cannot be, a router that is mounted already or is this one, and for a
+        path that has a handler.
+        """
+        if not prefix.startswith("/") or prefix.endswith("/") or not prefix.isprintable() or set(prefix) & set("?#"):
+            raise ValueError(f"{prefix!r} is no prefix: write it as /payments, without a / at the end")
+        if router is self or router._sealed:
+            raise ValueError(f"what is mounted at {prefix} is this router, or mounted already")
+        router.seal()
+        for route in router.routes:
+            self._add(evolve(route, path=f"{prefix}{route.path}"))
+        router._is_mounted = True
 
     def _add(self, route: Route) -> None:
         if self._sealed:
@@ -162,15 +179,18 @@ def checked(handler: Handler) -> Handler:
 
 
 def find_router(modules: Mapping[str, ModuleType]) -> HttpRouter | None:
-    """The router of an app, if it has one; from here on it stays as it is.  Raises AppInvalid for two."""
+    """The router of an app, if it has one; from here on it stays as it is.
+
+    Raises AppInvalid for two that are not mounted.
+    """
     found: dict[int, tuple[str, HttpRouter]] = {}
     for module in modules.values():
         for value in list(vars(module).values()):
-            if isinstance(value, HttpRouter):
+            if isinstance(value, HttpRouter) and not value._is_mounted:
                 found.setdefault(id(value), (str(module.__file__), value))
     if len(found) > 1:
         where = ", ".join(name for name, _ in found.values())
-        raise AppInvalid(where, "an app has one HttpRouter: import it from the module that makes it")
+        raise AppInvalid(where, "an app has one HttpRouter: import it from the module that makes it, or mount() others")
     for _, router in found.values():
         router.seal()
         return router

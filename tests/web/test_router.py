@@ -86,3 +86,76 @@ def test_an_app_with_two_routers_is_refused() -> None:
 def test_a_response_that_cannot_be_sent_cannot_be_made(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"response|header"):
         Response(**wrong)
+
+
+def router_with(*paths: str, prefixes: tuple[str, ...] = ()) -> HttpRouter:
+    router = HttpRouter()
+    for path in paths:
+        router.route(path, methods=["GET", "POST"])(answer)
+    for prefix in prefixes:
+        router.route(path_prefix=prefix)(answer)
+    return router
+
+
+async def answer(ctx: ActionCtx, request: Request) -> Response:
+    return Response("yes")
+
+
+def test_a_mounted_router_answers_below_its_prefix() -> None:
+    payments, http = router_with("/", "/new", prefixes=("/of/",)), router_with("/new")
+    http.mount("/payments", payments)
+
+    names = {path: route.name for path in MOUNTED if (route := http.find("GET", path)) is not None}
+    assert names == {
+        "/new": "GET /new",
+        "/payments/": "GET /payments/",
+        "/payments/new": "GET /payments/new",
+        "/payments/of/ada/7": "GET /payments/of/*",
+    }
+    outer = HttpRouter()
+    outer.mount("/v1", http)
+    route = outer.find("POST", "/v1/payments/new")
+    assert route is not None
+    assert route.name == "POST /v1/payments/new"
+
+
+MOUNTED = ("/", "/new", "/payments", "/payments/", "/payments/new", "/payments/of/ada/7", "/of/ada", "/payments/other")
+
+
+@pytest.mark.parametrize("prefix", ["payments", "/payments/", "/", "", "/a?b", "/a#b", "/a\n"])
+def test_a_prefix_that_cannot_be_is_refused(prefix: str) -> None:
+    with pytest.raises(ValueError, match="is no prefix"):
+        HttpRouter().mount(prefix, router_with("/a"))
+
+
+def test_a_router_is_mounted_once_as_it_is_and_where_there_is_room() -> None:
+    http, other = router_with("/b/a"), router_with("/a")
+    with pytest.raises(ValueError, match="has a handler already"):
+        http.mount("/b", other)
+    fresh = router_with("/a")
+    http.mount("/c", fresh)
+    with pytest.raises(ValueError, match="mounted already"):
+        http.mount("/d", fresh)
+    with pytest.raises(ValueError, match="is this router"):
+        http.mount("/d", http)
+    with pytest.raises(ValueError, match="not later"):
+        fresh.route("/late")(answer)
+
+
+def test_an_app_may_have_routers_that_are_mounted() -> None:
+    source = """
+from relive import ActionCtx, HttpRouter, Request, Response
+
+inner = HttpRouter()
+http = HttpRouter()
+
+@inner.route("/a")
+async def a(ctx: ActionCtx, request: Request) -> Response:
+    return Response(request.path)
+
+http.mount("/inner", inner)
+"""
+    with TestApp({"web": source}) as app:
+        router = app._database.executor.app.router
+        assert router is not None
+        assert [route.name for route in router.routes] == ["GET /inner/a"]
