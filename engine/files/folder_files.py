@@ -78,7 +78,7 @@ class FolderWriter:
 
     async def flush(self) -> None:
         data, self.waiting = self.waiting, bytearray()
-        await in_thread(partial(self.file.write, data))
+        await in_thread(partial(write_all, self.file, data))
 
     async def keep(self) -> None:
         await self.flush()
@@ -102,6 +102,13 @@ def create(path: Path) -> BinaryIO:
         path.parent.mkdir(mode=FOLDER_MODE)
         sync_folder(path.parent.parent)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE), "wb", buffering=0)
+
+
+def write_all(file: BinaryIO, data: bytearray) -> None:
+    """A file that is not buffered may take less than it is given."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def open_at(path: Path, start: int) -> BinaryIO:

@@ -12,12 +12,12 @@ from __future__ import annotations
 import errno
 from base64 import b64decode
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final
 
 import trio
 from attrs import define, field
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -35,6 +35,8 @@ from .bodies import answer
 ALGORITHM: Final = "sha-256="
 CACHED: Final = "private, max-age=2592000"
 """The bytes behind an address never change."""
+DRAIN_BYTES_MAX: Final = 4 * 2**20
+DRAIN_S_MAX: Final = 5.0
 NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -52,6 +54,14 @@ class StorageRoutes:
     uploads: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(UPLOADS_MAX))
 
     async def upload(self, request: Request) -> Response:
+        try:
+            return await self.take(request)
+        except Refused:
+            await drain(request)
+            raise
+
+    async def take(self, request: Request) -> Response:
+        """Raises Refused."""
         self.check_token(request.query_params.get("token"))
         announced_bytes = request.headers.get("content-length", "")
         files = self.database.files
@@ -138,6 +148,18 @@ class StorageRoutes:
         if file is None:
             raise Refused(ErrorClass.NOT_FOUND, "FileNotFound", "there is no such file, or it was deleted")
         return file
+
+
+async def drain(request: Request) -> None:
+    """Read a little more: who is answered in the middle of sending may never see the answer, nor anything else on
+    the connection."""
+    size = 0
+    with trio.move_on_after(DRAIN_S_MAX), suppress(RuntimeError, ClientDisconnect):  # It has all been read; gone.
+        async with aclosing(request.stream()) as parts:
+            async for part in parts:
+                size += len(part)
+                if size > DRAIN_BYTES_MAX:
+                    return
 
 
 def headers_of(file: StoredFile) -> dict[str, str]:

@@ -175,6 +175,14 @@ async def test_a_file_that_is_too_large_is_not_kept(house: House, told: bool) ->
     assert not house.running.database.files.under_way
 
 
+async def test_who_is_refused_can_go_on_with_the_same_connection(house: House) -> None:
+    for _ in range(3):
+        refused = await house.post(DATA, "/api/storage/upload?token=forged")
+        assert (refused.status_code, refused.json()["code"]) == (401, "StorageTokenInvalid")
+        await house.upload(b"next")
+    assert await house.query("sizes") == [4, 4, 4]
+
+
 async def test_an_upload_that_is_cut_off_leaves_nothing(house: House) -> None:
     url = await house.mutation("upload_url")
     path = url.removeprefix(house.running.url)

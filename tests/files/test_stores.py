@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, cast
 from uuid import uuid4
 
 import boto3
@@ -12,7 +13,7 @@ import pytest
 import trio
 from relive.engine.files.errors import FileGone, FilesUnavailable
 from relive.engine.files.file_store import FileStore
-from relive.engine.files.folder_files import PART, FolderFiles
+from relive.engine.files.folder_files import PART, FolderFiles, write_all
 from relive.engine.files.memory_files import MemoryFiles
 from relive.engine.files.s3_files import PART_BYTES, S3Files
 
@@ -133,3 +134,15 @@ async def test_a_bucket_that_is_not_there_is_named(s3_environment: dict[str, str
         store.claim("ours")
     with pytest.raises(FilesUnavailable, match="NoSuchBucket"):
         await put(store, b"x")
+
+
+def test_a_disk_that_takes_a_little_at_a_time_gets_all_of_it(tmp_path: Path) -> None:
+    taken: list[bytes] = []
+
+    class Slow:
+        def write(self, data: memoryview) -> int:
+            taken.append(bytes(data[:3]))
+            return len(taken[-1])
+
+    write_all(cast("BinaryIO", Slow()), bytearray(b"abcdefgh"))
+    assert taken == [b"abc", b"def", b"gh"]
