@@ -188,6 +188,11 @@ EXECUTION_BYTES_MAX = 16 * 1024 * 1024
 LOG_POLL_S_MAX = 60.0
 """How long a client that asks for executions waits for the next one before it is told that there is none."""
 
+RATE_LIMITS_FORGOTTEN_MAX = 1_000
+"""Rows of rate limits that are full again, that go in one transaction."""
+RATE_LIMITS_KEPT_S = 3_600.0
+"""How long such a row stays: a deploy may make a limit slower."""
+
 SESSION_GRACE_S = 10.0
 """How long a client may be away before its session has ended."""
 PRESENCE_ROOMS_MAX = 100

@@ -231,8 +231,11 @@ class RateLimitRow(Row, Document, table="_rate_limits"):
     """What is left in a bucket, a token being as many units as ``period``; or what was taken in a window."""
     period: Int64
     """In microseconds."""
+    full_at: Int64 | Unset = field(default=UNSET)
+    """When it is as if nothing had been taken: from then on the row says nothing."""
 
     by_key = index(name, key, shard)
+    by_full_at = index(full_at)
 
 
 class ClientSession(Row, Document, table="_sessions"):

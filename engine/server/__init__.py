@@ -9,6 +9,7 @@ socket       one websocket: its tasks, its heartbeat, its close
 connection   one client: what it said, what it watches, what it is owed; no I/O
 migrator     drives migrations, one batch after another
 syncer       decides whose transition is computed next
+limit_rows   rows of rate limits that are full again go
 sessions     clients that come and go: `on_connect`, `on_disconnect`
 http         the HTTP application: all routes, errors as answers, origins
 access       who may ask for what

@@ -42,6 +42,7 @@ from .head import RECEIVE_BYTES, read_head, refuse
 from .history_routes import AskPast
 from .http import routes
 from .key_fetching import KeyFetching
+from .limit_rows import LimitRows
 from .migrator import Migrator
 from .sessions import Sessions
 from .site import Site, beside
@@ -145,6 +146,7 @@ class Server:
                     shells.start_soon(self.migrator.run)
                     shells.start_soon(self.database.schedules.run)
                     shells.start_soon(self.sessions.run)
+                    shells.start_soon(LimitRows(self.database).run)
                     shells.start_soon(self.database.files.run)
                     self.sessions.end_former()
                     await self.database.fill_vectors(VECTORS_LEFT_MAX)

@@ -74,6 +74,8 @@ class RateLimit:
     per: dt.timedelta
     shards: int = 1
     """Into how many rows each key is split, so that servers beside each other conflict less."""
+    max_reserved: int = 0
+    """How much `reserve` may take that is not there yet."""
 
     def __attrs_post_init__(self) -> None:
         """Raises ValueError for what makes no limit."""
@@ -83,10 +85,20 @@ class RateLimit:
             raise ValueError(f"limit {self.name!r}: per= is a timedelta of a millisecond or more, not {self.per!r}")
         if type(self.shards) is not int or not 1 <= self.shards <= SHARDS_MAX:
             raise ValueError(f"limit {self.name!r}: shards= is a whole number from 1 to {SHARDS_MAX}")
-        for what, count in (("rate", self.rate), ("capacity", self.most)):
-            if type(count) is not int or count < 1 or count % self.shards:
+        for what, count, least in (
+            ("rate", self.rate, 1),
+            ("capacity", self.most, 1),
+            ("max_reserved", self.max_reserved, 0),
+        ):
+            if type(count) is not int or count < least or count % self.shards:
                 shared = f" that {self.shards} shards can share" if self.shards > 1 else ""
-                raise ValueError(f"limit {self.name!r}: {what}= is a whole number of 1 or more{shared}, not {count!r}")
+                problem = f"{what}= is a whole number of {least} or more{shared}, not {count!r}"
+                raise ValueError(f"limit {self.name!r}: {problem}")
+        for what, count in (
+            ("rate", self.rate),
+            ("capacity", self.most),
+            ("max_reserved", self.most + self.max_reserved),
+        ):
             if count * self.period > UNITS_MAX:
                 raise ValueError(f"limit {self.name!r}: {what}={count:,} for {self.per} is too large to be counted")
 
@@ -107,6 +119,31 @@ class RateLimit:
                 return Allowance(ok=True, retry_after=0)
             refused.append(wait)
         return Allowance(ok=False, retry_after=in_ms(min(refused)))
+
+    async def reserve(self, ctx: MutationCtx, key: str = "", count: int = 1) -> Allowance:
+        """Take ``count`` for ``key`` now, to be used when ``retry_after`` has passed: schedule for then what it is for.
+
+        Whoever comes later waits behind it.  It is refused where more than ``max_reserved`` would be taken that is
+        not there yet; then ``retry_after`` says when as much can be reserved.  It is undone with the transaction.
+        Raises ValueError for a count that can never be had, and for a limit without ``max_reserved``.
+        """
+        if not self.max_reserved:
+            raise ValueError(f"limit {self.name!r}: say with max_reserved= how much may be reserved")
+        now, places, refused = now_us(ctx), list[tuple[int, int]](), list[int]()
+        for shard in self._shards(ctx):
+            state = self._state(await self._row(ctx, key, shard), now)
+            too_early = self._wait_to_reserve(state, self._checked(count), now)
+            if too_early:
+                refused.append(too_early)
+            else:
+                places.append((self._wait(state, count, now), shard))
+        if not places:
+            return Allowance(ok=False, retry_after=in_ms(min(refused)))
+        wait = min(wait for wait, _ in places)
+        shard = next(shard for each, shard in places if each == wait)
+        row = await self._row(ctx, key, shard)
+        await self._keep(ctx, row, key, shard, self._taken(self._state(row, now), count))
+        return Allowance(ok=True, retry_after=in_ms(wait))
 
     async def check(self, ctx: QueryCtx, key: str = "", count: int = 1) -> Allowance:
         """What `take` would say; nothing is taken.  A live query hears of what is taken, not of time that passes."""
@@ -151,7 +188,16 @@ class RateLimit:
         """Microseconds until ``count`` can be had; 0 if it can."""
         raise NotImplementedError
 
+    def _wait_to_reserve(self, state: State, count: int, now: int) -> int:
+        """Microseconds until ``count`` can be reserved; 0 if it can."""
+        raise NotImplementedError
+
     def _taken(self, state: State, count: int) -> State:
+        """Raises AssertionError if that would be more than may be reserved."""
+        raise NotImplementedError
+
+    def _full_at(self, state: State) -> int:
+        """When it will be as if nothing had been taken."""
         raise NotImplementedError
 
     def _checked(self, count: int) -> int:
@@ -178,6 +224,7 @@ class RateLimit:
         kept = RateLimitRow(
             name=self.name, key=key, shard=shard, kind=self.kind,
             at=Int64(state.at), units=Int64(state.units), period=Int64(self.period),
+            full_at=Int64(self._full_at(state)),
         )  # fmt: skip
         if row is None:
             await writer.insert(kept)
@@ -192,7 +239,8 @@ class TokenBucket(RateLimit):
         TokenBucket("sends", rate=10, per=timedelta(minutes=1), capacity=3)
 
     Without ``capacity`` the bucket holds ``rate``.  With ``shards`` both are shared out, and the most that can
-    be taken at once is what one shard holds.  Raises ValueError for what makes no limit.
+    be taken at once is what one shard holds.  With ``max_reserved`` there is `reserve`.
+    Raises ValueError for what makes no limit.
     """
 
     kind: ClassVar[str] = "token bucket"
@@ -215,15 +263,25 @@ class TokenBucket(RateLimit):
         return State(max(now, row.at), min(full, units + gained))
 
     def _wait(self, state: State, count: int, now: int) -> int:
-        missing = count * self.period - state.units
+        return self._until(state, count * self.period, now)
+
+    def _wait_to_reserve(self, state: State, count: int, now: int) -> int:
+        return self._until(state, (count - self.max_reserved // self.shards) * self.period, now)
+
+    def _until(self, state: State, units: int, now: int) -> int:
+        """Microseconds until so many units are there."""
+        missing = units - state.units
         if missing <= 0:
             return 0
         return (state.at - now) + -(-missing // (self.rate // self.shards))
 
     def _taken(self, state: State, count: int) -> State:
         units = state.units - count * self.period
-        assert units >= 0, "more than there was"
+        assert units >= -self.max_reserved // self.shards * self.period, "more than may be reserved"
         return State(state.at, units)
+
+    def _full_at(self, state: State) -> int:
+        return state.at - (state.units - self.most // self.shards * self.period) // (self.rate // self.shards)
 
 
 @frozen(kw_only=True)
@@ -237,6 +295,8 @@ class FixedWindow(RateLimit):
 
     kind: ClassVar[str] = "fixed window"
 
+    # A state is of the last window of which something was taken: what is reserved may be in one that is to come.
+
     def _state(self, row: RateLimitRow | None, now: int) -> State:
         begun = now // self.period * self.period
         if row is None or row.kind != self.kind or row.at < begun:
@@ -244,12 +304,23 @@ class FixedWindow(RateLimit):
         return State(int(row.at), int(row.units))
 
     def _wait(self, state: State, count: int, now: int) -> int:
-        if state.units + count <= self.rate // self.shards:
-            return 0
-        return (state.at // self.period + 1) * self.period - now
+        return max(0, self._taken(state, count).at - now)
+
+    def _wait_to_reserve(self, state: State, count: int, now: int) -> int:
+        taken, rate = self._taken(state, count), self.rate // self.shards
+        window = now // self.period
+        ahead = (taken.at // self.period - window) * rate + taken.units - rate
+        windows = -(-(ahead - self.max_reserved // self.shards) // rate)
+        return (window + windows) * self.period - now if windows > 0 else 0
 
     def _taken(self, state: State, count: int) -> State:
-        return State(state.at, state.units + count)
+        """In the window of ``state`` if it has room, else in the next one: a count is not split."""
+        if state.units + count <= self.rate // self.shards:
+            return State(state.at, state.units + count)
+        return State((state.at // self.period + 1) * self.period, count)
+
+    def _full_at(self, state: State) -> int:
+        return (state.at // self.period + 1) * self.period
 
 
 def now_us(ctx: QueryCtx) -> int:

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
 import pytest
+import trio
+from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relive.actors.errors import WritesRefused
 from relive.engine.data.schema import Int64
 from relive.engine.data.system_tables import RateLimitRow
 from relive.engine.errors import ApplicationError, FunctionFailed
 from relive.engine.execution.calls import Call, Request
 from relive.engine.execution.executor import Executor
+from relive.engine.execution.pause import pause, resume
+from relive.engine.server.limit_rows import LimitRows
 from relive.engine.transactions.context import MutationCtx
-from relive.engine.transactions.rate_limits import Allowance, FixedWindow, RateLimit, TokenBucket, in_ms, now_us
+from relive.engine.transactions.rate_limits import Allowance, FixedWindow, RateLimit, State, TokenBucket, in_ms, now_us
+from relive.log.entry import Kind
 from relive.protocol.results import MutationSuccess
+from trio.testing import MockClock
 
 from relive.testing import TestApp
 
@@ -125,13 +133,229 @@ def test_a_window_lets_so_many_through_and_the_next_one_as_many(
         window = max(now // limit.period, newest.get(key, 0))
         used = taken.get((key, window), 0)
         assert said is not None
-        assert said.ok == (used + count <= limit.rate)
+        begins = window * limit.period if used + count <= limit.rate else (window + 1) * limit.period
+        assert said.ok == (begins <= now)
         if not said.ok:
-            left = (window + 1) * limit.period - now
+            left = begins - now
             assert left <= said.retry_after * 1_000 < left + 1_000
         elif verb == "take":
             taken[key, window], newest[key] = used + count, window
     assert all(many <= limit.rate for many in taken.values())
+
+
+reserving = st.lists(
+    st.tuples(st.booleans(), st.sampled_from([0, 1, 999, 1_000_000]) | st.integers(0, 10**8), st.integers(1, 3)),
+    max_size=15,
+)
+"""Whether it is a reservation, how far the clock goes before in microseconds, and how many."""
+Used = list[tuple[int, int]]
+"""When something was used, in microseconds, and how many."""
+
+
+def used(limit: RateLimit, steps: list[tuple[bool, int, int]]) -> Iterator[tuple[bool, int, int, Allowance, Used]]:
+    """Each step in a transaction of its own; and what was used so far if everybody waits as they were told."""
+    bench, used = bench_of(), Used()
+    for reserves, jump, count in steps:
+        bench.clock.now_ns += jump * 1_000
+
+        async def handler(ctx: MutationCtx, reserves: bool = reserves, count: int = count) -> Any:
+            return now_us(ctx), await (limit.reserve if reserves else limit.take)(ctx, "a", count)
+
+        now, said = bench.write(handler)
+        if said.ok:
+            used.append((now + said.retry_after * 1_000, count))
+        yield reserves, now, count, said, used
+
+
+@settings(max_examples=150, deadline=None)
+@given(buckets, st.integers(1, 30), reserving)
+def test_what_is_reserved_of_a_bucket_comes_as_fast_as_it_fills_and_no_more_is_reserved_than_may_be(
+    limit: TokenBucket, max_reserved: int, steps: list[tuple[bool, int, int]]
+) -> None:
+    limit = evolve(limit, max_reserved=max_reserved)
+    tokens, seen = Fraction(limit.most), 0
+    for reserves, now, count, said, used_so_far in used(limit, steps):
+        tokens = min(Fraction(limit.most), tokens + Fraction((now - seen) * limit.rate, limit.period) * bool(seen))
+        seen = now
+        least = -max_reserved if reserves else 0
+        assert said.ok == (tokens - count >= least)
+        missing = count - tokens + (0 if said.ok else least)
+        wait = max(Fraction(0), missing * limit.period / limit.rate)
+        assert wait <= said.retry_after * 1_000 < wait + 1_001
+        tokens -= count if said.ok else 0
+        for number, (began, _) in enumerate(used_so_far):
+            for ended, _ in used_so_far[number:]:
+                within = sum(many for at, many in used_so_far if began <= at <= ended)
+                # Whoever waits is told milliseconds, and comes up to one too late.
+                assert within <= limit.most + Fraction((ended - began + 1_000) * limit.rate, limit.period)
+
+
+@settings(max_examples=150, deadline=None)
+@given(windows, st.integers(1, 30), reserving)
+def test_what_is_reserved_of_windows_fills_one_after_the_other_and_none_over(
+    limit: FixedWindow, max_reserved: int, steps: list[tuple[bool, int, int]]
+) -> None:
+    limit = evolve(limit, max_reserved=max_reserved)
+    last, taken = 0, 0
+    for reserves, now, count, said, used_so_far in used(limit, steps):
+        window = now // limit.period
+        if last < window:
+            last, taken = window, 0
+        fits = (last, taken + count) if taken + count <= limit.rate else (last + 1, count)
+        ahead = (fits[0] - window) * limit.rate + fits[1] - limit.rate
+        assert said.ok == (ahead <= max_reserved if reserves else fits[0] == window)
+        if said.ok:
+            last, taken = fits
+        if said.ok or not reserves:
+            wait = max(0, fits[0] * limit.period - now)
+            assert wait <= said.retry_after * 1_000 < wait + 1_000
+        per_window = Counter[int]()
+        for at, many in used_so_far:
+            per_window[at // limit.period] += many
+        assert all(many <= limit.rate for many in per_window.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(buckets | windows, st.integers(1, 10), reserving, st.integers(1, 3))
+def test_whoever_was_refused_a_reservation_and_waits_as_long_as_was_said_gets_it(
+    limit: TokenBucket | FixedWindow, max_reserved: int, steps: list[tuple[bool, int, int]], count: int
+) -> None:
+    limit, bench = evolve(limit, max_reserved=max_reserved), bench_of()
+
+    async def reserve_all(ctx: MutationCtx) -> Allowance:
+        while (said := await limit.reserve(ctx, "a", count)).ok:
+            pass
+        return said
+
+    for _, jump, _ in [*steps, (True, 0, 1)]:
+        bench.clock.now_ns += jump * 1_000
+        said = bench.write(reserve_all)
+    bench.clock.now_ns += said.retry_after * 1_000_000
+
+    async def reserve(ctx: MutationCtx) -> Allowance:
+        return await limit.reserve(ctx, "a", count)
+
+    assert bench.write(reserve).ok
+
+
+@settings(max_examples=60, deadline=None)
+@given(buckets | windows, st.integers(0, 10), reserving)
+def test_a_row_that_goes_because_it_is_full_is_missed_by_nobody(
+    limit: TokenBucket | FixedWindow, max_reserved: int, steps: list[tuple[bool, int, int]]
+) -> None:
+    limit, now = evolve(limit, max_reserved=max_reserved), 1_700_000_000_000_000
+    state = limit._state(None, now)
+    for reserves, jump, count in steps:
+        now += jump
+        row = row_of(limit, state)
+        state = limit._state(row, now)
+        wait = (limit._wait_to_reserve if reserves else limit._wait)(state, count, now)
+        if wait == 0:
+            state = limit._taken(state, count)
+        full_at = limit._full_at(state)
+        assert full_at >= state.at
+        assert limit._state(row_of(limit, state), full_at) == limit._state(None, full_at)
+        if full_at > now:
+            assert limit._state(row_of(limit, state), full_at - 1) != limit._state(None, full_at - 1)
+
+
+def row_of(limit: RateLimit, state: State) -> RateLimitRow:
+    return RateLimitRow(
+        name="x", key="a", shard=0, kind=limit.kind,
+        at=Int64(state.at), units=Int64(state.units), period=Int64(limit.period),
+    )  # fmt: skip
+
+
+def test_rows_that_are_full_again_go_after_a_while_and_the_others_stay() -> None:
+    bench = bench_of()
+    rows = LimitRows(bench.database)
+    slow = TokenBucket("slow", rate=1, per=dt.timedelta(days=1), capacity=5)
+    for number in range(5):
+        bench.write(takes(SENDS, key=f"user {number}"))
+    bench.write(takes(slow))
+    bench.clock.now_ns += 3_000 * 10**9
+    assert rows.forget() == 0
+    bench.clock.now_ns += 700 * 10**9
+    bench.write(takes(SENDS, key="user 3"))
+    assert rows.forget() == 4
+    assert (bench.entry().kind, bench.entry().function) == (Kind.SYSTEM, "rate_limits:forget")
+    left = [version.document for version in bench.database.runtime.tables.table("_rate_limits").versions.values()]
+    assert [(row.name, row.key) for row in left] == [("sends", "user 3"), ("slow", "a")]  # type: ignore[attr-defined]
+    head = bench.database.runtime.tail.head
+    assert rows.forget() == 0
+    assert bench.database.runtime.tail.head == head
+
+
+def test_while_a_deployment_is_paused_no_row_goes() -> None:
+    bench = bench_of()
+    rows = LimitRows(bench.database)
+    bench.write(takes(SENDS))
+    bench.clock.now_ns += 10_000 * 10**9
+    bench.executor.write("pause", "cli", pause)
+    assert rows.forget() == 0
+    bench.executor.write("resume", "cli", resume)
+    assert rows.forget() == 1
+
+
+async def test_a_server_lets_them_go_by_itself(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("relive.engine.server.limit_rows.RATE_LIMITS_FORGOTTEN_MAX", 2)
+    bench = bench_of()
+    for number in range(5):
+        bench.write(takes(SENDS, key=f"user {number}"))
+    bench.clock.now_ns += 10_000 * 10**9
+    refusals = [WritesRefused("the disk is full")]
+    write = Executor.write
+
+    def refuse_once(*given: Any, **more: Any) -> Any:
+        if refusals:
+            raise refusals.pop()
+        return write(*given, **more)
+
+    monkeypatch.setattr(Executor, "write", refuse_once)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(LimitRows(bench.database).run)
+        await trio.sleep(90)
+        assert len(bench.database.runtime.tables.table("_rate_limits").versions) == 5
+        await trio.sleep(60)
+        nursery.cancel_scope.cancel()
+    assert len(bench.database.runtime.tables.table("_rate_limits").versions) == 0
+
+
+def test_shards_share_what_may_be_reserved_and_the_soonest_is_given() -> None:
+    bench = bench_of()
+    bench.clock.tick_ns = 1
+    limit = TokenBucket("hot", rate=4, per=MINUTE, shards=2, max_reserved=4)
+
+    async def reserve(ctx: MutationCtx) -> Allowance:
+        return await limit.reserve(ctx)
+
+    said = [bench.write(reserve) for _ in range(10)]
+    assert [each.ok for each in said] == [True] * 8 + [False] * 2
+    assert [round(each.retry_after / 1_000) for each in said[:8]] == [0, 0, 0, 0, 30, 30, 60, 60]
+
+
+def test_a_reservation_ahead_of_what_may_be_is_refused_until_the_next_window() -> None:
+    bench = bench_of()
+    bench.clock.tick_ns, bench.clock.now_ns = 1, 1_700_000_040 * 10**9
+    limit = FixedWindow("w", rate=3, per=MINUTE, max_reserved=1)
+
+    async def reserve(ctx: MutationCtx) -> list[bool]:
+        return [(await limit.reserve(ctx, "a", count)).ok for count in (3, 2, 1, 1)]
+
+    async def more(ctx: MutationCtx) -> list[bool]:
+        return [(await limit.reserve(ctx, "a", count)).ok for count in (1, 1, 1, 1)]
+
+    assert bench.write(reserve) == [True, False, True, False]
+    bench.clock.now_ns += 60 * 10**9
+    assert bench.write(more) == [True, True, True, False]
+
+
+def test_a_limit_without_reserves_reserves_nothing() -> None:
+    async def reserve(ctx: MutationCtx) -> Allowance:
+        return await SENDS.reserve(ctx)
+
+    with pytest.raises(ValueError, match="say with max_reserved= how much may be reserved"):
+        bench_of().write(reserve)
 
 
 @settings(max_examples=60, deadline=None)
@@ -292,6 +516,10 @@ def test_functions_cannot_write_what_was_taken() -> None:
     ({"rate": 4, "capacity": 3, "shards": 2}, "capacity= is a whole number of 1 or more that 2 shards"),
     ({"rate": 1, "per": dt.timedelta(0)}, "per= is a timedelta of a millisecond or more"),
     ({"rate": 1, "per": 60}, "per= is a timedelta"),
+    ({"rate": 1, "max_reserved": -1}, "max_reserved= is a whole number of 0 or more, not -1"),
+    ({"rate": 1, "max_reserved": 1.5}, "max_reserved= is a whole number of 0 or more"),
+    ({"rate": 2, "shards": 2, "max_reserved": 3}, "max_reserved= is a whole number of 0 or more that 2 shards"),
+    ({"rate": 1, "max_reserved": 10**12}, "max_reserved=1,000,000,000,001 for 0:01:00 is too large"),
     ({"rate": 1, "shards": 1_000}, "shards= is a whole number from 1 to 64"),
     ({"rate": 10**15, "per": dt.timedelta(days=1)}, "is too large to be counted"),
 ])  # fmt: skip
