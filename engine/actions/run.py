@@ -8,13 +8,13 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from math import inf
 from typing import Any, Protocol, TypeVar
 
 import trio
-from attrs import define, field
+from attrs import Factory, define, field
 
 from ...actors.table import Table
 from ...log.entry import LSN
@@ -109,6 +109,8 @@ class LocalRun:
     steps: StepTaker | None = None
     """None unless it is a durable action."""
     about: About = field(init=False)
+    token: trio.lowlevel.TrioToken = Factory(trio.lowlevel.current_trio_token)
+    """Of the loop that the engine lives in."""
 
     def __attrs_post_init__(self) -> None:
         endpoint, app = self.job.endpoint, self.app
@@ -130,7 +132,7 @@ class LocalRun:
     async def call(self, kind: str, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Raises ApplicationError, FunctionFailed; FunctionNotFound, WrongKind, ArgumentValidationError;
         LimitReached if too many calls are under way."""
-        with unrecorded(), self.host.called():
+        with self.calling():
             endpoint = self.find(function, kind)
             call = self.call_of(function, endpoint, args, kwargs)
             match kind:
@@ -175,6 +177,7 @@ class LocalRun:
         retries: int,
         backoff: float,
     ) -> Any:
+        self.require_usable()
         if self.steps is None:
             raise FunctionError(f"{self.job.name} takes a step: that needs `@action(durable=True)`")
         return await self.steps.step(name, function, args, kwargs, retries, backoff)
@@ -200,8 +203,24 @@ class LocalRun:
         return FilesOfAction(self.host.files)
 
     async def cross(self, operation: Callable[[], Awaitable[Any]]) -> Any:
+        self.require_usable()
         with unrecorded():
             return await operation()
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """While the action calls something.  Raises FunctionError, LimitReached."""
+        self.require_usable()
+        with unrecorded(), self.host.called():
+            yield
+
+    def require_usable(self) -> None:
+        """Raises FunctionError on another thread, where the engine must not run, and after the end of the action."""
+        if not trio.lowlevel.in_trio_task() or trio.lowlevel.current_trio_token() is not self.token:
+            remedy = "await it in the action itself, or with `trio.from_thread.run`"
+            raise FunctionError(f"{self.job.name} uses its ctx on another thread: {remedy}")
+        if self.job.concluded:
+            raise FunctionError(f"{self.job.name} has ended, and its ctx with it: schedule what comes later")
 
     def request(self) -> Request:
         """What entries say that this action causes."""
@@ -227,7 +246,7 @@ class LocalRun:
         return endpoint
 
     async def schedule(self, due: Due, function: object, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> JobId:
-        with unrecorded(), self.host.called():
+        with self.calling():
             endpoint = self.look_up(function)
             if endpoint.kind not in ("mutation", "action"):
                 raise WrongKind(endpoint.path, "mutation or action", endpoint.kind)
@@ -242,7 +261,7 @@ class LocalRun:
         async def end(ctx: SystemCtx) -> None:
             cancel(ctx._run, id)
 
-        with unrecorded(), self.host.called():
+        with self.calling():
             await self.write(end, {"cancel": str(id)})
 
     async def vector_search(
@@ -261,7 +280,7 @@ class LocalRun:
         def ask(known: TableVectorIndex) -> Asked:
             return known.asked(vector, limit, filter)
 
-        with unrecorded(), self.host.called():
+        with self.calling():
             found = await nearest_of_table(find, ask, trio.lowlevel.checkpoint)
             await self.host.wait_durable(executor.runtime.tables.position)
             return found

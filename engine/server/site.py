@@ -3,6 +3,9 @@
     request ──> route ──> job of an action: handler ──> Response ──> its body, while the job goes on
                               └── failed before the response began: 500, after: the connection is cut
 
+A request that says its length twice, as a length and in chunks, is refused, and the connection closed: what stands
+between may have read another one.
+
 Nothing is added to what handlers answer: no headers for other origins, no errors made nice.  A client that
 goes away does not end its handler, as with any other action; a body that it would have been sent is closed.
 
@@ -48,6 +51,9 @@ def beside(main: ASGIApp, site: Site) -> ASGIApp:
     """The application of the main port: everything below ``/http`` belongs to the app."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if is_ambiguous(scope):
+            await refuse_ambiguous(send)
+            return
         path = scope["path"] if scope["type"] == "http" else ""
         if path != PREFIX and not path.startswith(f"{PREFIX}/"):
             await main(scope, receive, send)
@@ -67,6 +73,9 @@ class Site:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
+            return
+        if is_ambiguous(scope):
+            await refuse_ambiguous(send)
             return
         router, method, path = self.database.executor.app.router, scope["method"], scope["path"]
         if router is None:
@@ -181,7 +190,9 @@ class Exchange:
             raise
         if not isinstance(response, Response):
             raise TypeError(f"an HTTP action returns a Response, not {type(response).__name__}")
-        await self.respond(response, cross)
+        # What was changed since it was made is checked, too: nothing may break out of its line.
+        checked = Response(response.body, status=response.status, headers=response.headers)
+        await self.respond(checked, cross)
 
     async def respond(self, response: Response, cross: Crossing) -> None:
         body = response.body
@@ -258,7 +269,20 @@ def failure_json(failure: FunctionFailure) -> bytes:
     return json.dump(tree)
 
 
-async def answer(send: Send, status: int, body: bytes, media_type: str) -> None:
-    headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
+def is_ambiguous(scope: Scope) -> bool:
+    """Whether a request says in two ways how long it is (RFC 9112, section 6.1)."""
+    return scope["type"] == "http" and {b"content-length", b"transfer-encoding"} <= {
+        name for name, _ in scope["headers"]
+    }
+
+
+async def refuse_ambiguous(send: Send) -> None:
+    problem = "a request has a Content-Length or a Transfer-Encoding, not both"
+    body = json.dump({"code": "BadRequest", "message": problem})
+    await answer(send, 400, body, "application/json", (b"connection", b"close"))
+
+
+async def answer(send: Send, status: int, body: bytes, media_type: str, *more: tuple[bytes, bytes]) -> None:
+    headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode()), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

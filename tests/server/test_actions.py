@@ -267,3 +267,17 @@ async def test_an_action_that_leaves_a_scope_of_trio_open_harms_nobody_else(
     assert left.json()["value"] == "left"
     assert well.json()["value"] == "hidden"
     assert "actions:leave_open has left a nursery or a cancel scope open" in caplog.text
+
+
+async def test_a_ctx_is_for_its_action_alone_and_for_the_thread_of_the_engine(running: Running) -> None:
+    """A write from another thread wakes nobody who would make it durable: everything after it would wait."""
+    async with running.http() as http:
+        answers = {}
+        for name in ("leave_ctx", "use_left", "use_on_thread", "use_from_thread"):
+            answer = await http.post("/api/action", json={"path": f"actions:{name}", "args": {}}, headers=KEY)
+            answers[name] = answer.json().get("value", answer.json().get("errorMessage"))
+
+    assert "actions:leave_ctx has ended, and its ctx with it" in answers["use_left"]
+    assert "actions:use_on_thread uses its ctx on another thread" in answers["use_on_thread"]
+    assert answers["use_from_thread"] == 1
+    assert [function for function, _ in causes(running) if function.startswith("counters")] == ["counters:add"]

@@ -333,3 +333,30 @@ async def test_in_a_sealed_fork_requests_are_refused(site: httpx.AsyncClient, ru
     answer = await site.get("/files/x")
 
     assert (answer.status_code, answer.json()["code"]) == (403, "DeploymentSealed")
+
+
+@pytest.mark.parametrize("what", ["header", "status", "bodiless"])
+async def test_a_response_that_was_made_wrong_after_it_was_made_is_an_error(site: httpx.AsyncClient, what: str) -> None:
+    answer = await site.get(f"/changed?what={what}")
+
+    assert answer.status_code == 500
+    assert "ValueError" in answer.json()["code"]
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", [b"/http/kept", b"/api/query"])
+@pytest.mark.parametrize("hidden", [b"", b"GET /http/echo?hidden HTTP/1.1\r\nHost: x\r\n\r\n"])
+async def test_a_request_that_says_its_length_in_two_ways_is_refused_and_what_follows_is_not_answered(
+    running: Running, path: bytes, hidden: bytes
+) -> None:
+    """What stands between may have taken the rest for its body."""
+    lengths = b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n"
+    said = b""
+    async with await running.raw() as stream:
+        await stream.send_all(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\n0\r\n\r\n" + hidden)
+        with trio.fail_after(5):
+            async for part in stream:
+                said += part
+
+    assert said.startswith(b"HTTP/1.1 400") or (hidden and not said)
+    assert b"hidden" not in said

@@ -111,3 +111,29 @@ async def leave_open(ctx: ActionCtx, what: str) -> str:
     KEPT.append(within_nursery() if what == "nursery" else within_scope())
     await anext(KEPT[-1])
     return "left"
+
+
+LEFT: list[ActionCtx] = []
+
+
+@action
+async def leave_ctx(ctx: ActionCtx) -> None:
+    LEFT.append(ctx)
+
+
+@action
+async def use_left(ctx: ActionCtx) -> int:
+    return await LEFT.pop().run_mutation(add, "left")
+
+
+@action
+async def use_on_thread(ctx: ActionCtx) -> int:
+    async def elsewhere() -> int:
+        return await ctx.run_mutation(add, "thread")
+
+    return await trio.to_thread.run_sync(lambda: asyncio.run(elsewhere()))
+
+
+@action
+async def use_from_thread(ctx: ActionCtx) -> int:
+    return await trio.to_thread.run_sync(lambda: trio.from_thread.run(lambda: ctx.run_mutation(add, "thread")))

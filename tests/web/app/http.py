@@ -139,3 +139,16 @@ async def large(ctx: ActionCtx, request: Request) -> Response:
             yield bytes([number]) * 1024 * 1024
 
     return Response(parts())
+
+
+@http.route("/changed")
+async def changed(ctx: ActionCtx, request: Request) -> Response:
+    response = Response("text")
+    match request.query["what"]:
+        case "header":
+            response.headers += (("x", "y\r\nset-cookie: admin=1"),)
+        case "status":
+            response.status = 101
+        case _:
+            response.status = 204
+    return response
