@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,11 +15,10 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-from ..clients.server import HOST, Server
+from ..clients.server import HOST, Server, free_port
 from ..one_at_a_time import one_at_a_time
 
 CHAT = Path(__file__).parents[2] / "examples" / "chat"
-WEB = CHAT / "web"
 INSTALL_S_MAX = 300
 BUILD_S_MAX = 120
 PAGE_LOAD_S_MAX = 20
@@ -51,23 +51,32 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def page(server: Server, tmp_path: Path) -> Iterator[str]:
     """The address of the page, built for that server."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.fail("npm was not found. Install Node 20.19 or later: the browser tests build the page with it.")
-    with one_at_a_time(WEB):
-        if not (WEB / "node_modules" / "vite").exists():
-            subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=WEB, check=True, timeout=INSTALL_S_MAX)
-    built = tmp_path / "page"
-    command = [npm, "run", "build", "--", "--outDir", str(built), "--emptyOutDir", "--logLevel", "warn"]
-    environment = {**os.environ, "VITE_RELIVE_URL": server.url}
-    subprocess.run(command, cwd=WEB, env=environment, check=True, timeout=BUILD_S_MAX)
+    with served_page(CHAT / "web", tmp_path / "page", free_port(), VITE_RELIVE_URL=server.url) as address:
+        yield address
 
-    with ThreadingHTTPServer((HOST, 0), partial(QuietHandler, directory=str(built))) as files:
+
+@contextmanager
+def served_page(web: Path, built: Path, port: int, **settings: str) -> Iterator[str]:
+    """The page of an example, built with these settings, and its address."""
+    install(web)
+    command = ["npm", "run", "build", "--", "--outDir", str(built), "--emptyOutDir", "--logLevel", "warn"]
+    subprocess.run(command, cwd=web, env={**os.environ, **settings}, check=True, timeout=BUILD_S_MAX)
+
+    with ThreadingHTTPServer((HOST, port), partial(QuietHandler, directory=str(built))) as files:
         thread = threading.Thread(target=files.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield f"http://{HOST}:{files.server_port}/"
         files.shutdown()
         thread.join()
+
+
+def install(web: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.fail("npm was not found. Install Node 20.19 or later: the browser tests build the page with it.")
+    with one_at_a_time(web):
+        if not (web / "node_modules" / "vite").exists():
+            subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=web, check=True, timeout=INSTALL_S_MAX)
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
