@@ -12,6 +12,7 @@ syncer       decides whose transition is computed next
 limit_rows   rows of rate limits that are full again go
 sessions     clients that come and go: `on_connect`, `on_disconnect`
 http         the HTTP application: all routes, errors as answers, origins
+http_connection  one connection that speaks HTTP, ended with its client
 access       who may ask for what
 storage_routes  files: posted and fetched
 key_fetching  what identity providers publish of their keys, fetched

@@ -18,7 +18,6 @@ import trio
 from attrs import Factory, define, field
 from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from trio_websocket import ConnectionClosed, wrap_server_stream
 from wsproto.utilities import LocalProtocolError
@@ -41,6 +40,7 @@ from .groups import is_broken_invariant, leaves, single_error
 from .head import RECEIVE_BYTES, read_head, refuse
 from .history_routes import AskPast
 from .http import routes
+from .http_connection import HttpConnection
 from .key_fetching import KeyFetching
 from .limit_rows import LimitRows
 from .migrator import Migrator
@@ -275,7 +275,7 @@ class Server:
             await self.serve_socket(stream, request.target.decode("ascii", "replace"), headers)
         else:
             self.env.probe("an HTTP request is served")
-            await TCPServer(app, config, context, {}, cast(Any, stream))
+            await HttpConnection(app, config, context, {}, cast(Any, stream))
 
     async def serve_socket(self, stream: SharedStream, target: str, headers: dict[bytes, bytes]) -> None:
         self.env.probe("a websocket is asked for")
