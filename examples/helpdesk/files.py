@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relive import Id, MutationCtx, StoredFile, mutation
+from relive import ApplicationError, Id, MutationCtx, StoredFile, mutation
 
 from .people import signed_in
 from .schema import Attachment, Ticket
@@ -19,6 +19,8 @@ async def upload_url(ctx: MutationCtx) -> str:
 async def attach(ctx: MutationCtx, ticket: Id[Ticket], name: str, file: Id[StoredFile]) -> Id[Attachment]:
     await signed_in(ctx)
     await existing(ctx, ticket)
+    if await ctx.db.system.get(file) is None:
+        raise ApplicationError({"code": "no_file", "message": "There is no such file any more."})
     return await ctx.db.insert(Attachment(ticket=ticket, name=name[:200], file=file))
 
 

@@ -9,6 +9,7 @@ from relive import (
     ActionCtx,
     ApplicationError,
     Id,
+    LimitReached,
     MutationCtx,
     QueryCtx,
     Record,
@@ -103,7 +104,10 @@ async def find(ctx: QueryCtx, words: str, state: State | None = None) -> list[Su
     await signed_in(ctx)
     tickets = ctx.db.query(Ticket)
     if words.strip():
-        found = await tickets.search(Ticket.by_text, words, ANY if state is None else state).take(50)
+        try:
+            found = await tickets.search(Ticket.by_text, words, ANY if state is None else state).take(50)
+        except LimitReached:
+            return []  # Somebody pasted a page of text.
     elif state is not None:
         found = await tickets.index(Ticket.counts, state).order("desc").take(50)  # The most urgent first.
     else:
@@ -112,14 +116,16 @@ async def find(ctx: QueryCtx, words: str, state: State | None = None) -> list[Su
 
 
 @query
-async def details(ctx: QueryCtx, ticket: Id[Ticket]) -> Details | None:
+async def details(ctx: QueryCtx, ticket: str) -> Details | None:
+    """None if there is no such ticket, which may be any text: it stands in the page's address."""
     await signed_in(ctx)
-    found = await ctx.db.get(ticket)
+    id = ctx.db.normalize_id(Ticket, ticket)
+    found = await ctx.db.get(id) if id is not None else None
     if found is None:
         return None
     job = await ctx.db.system.get(found.reminder) if found.reminder is not None else None
     attachments = []
-    for attachment in await ctx.db.query(Attachment).index(Attachment.by_ticket, ticket).take(50):
+    for attachment in await ctx.db.query(Attachment).index(Attachment.by_ticket, found.id).take(50):
         file = await ctx.db.system.get(attachment.file)
         attachments.append(
             Attached(
@@ -132,7 +138,7 @@ async def details(ctx: QueryCtx, ticket: Id[Ticket]) -> Details | None:
     return Details(
         ticket=summary(found),
         body=found.body,
-        comments=await ctx.db.query(Comment).index(Comment.by_ticket, ticket).take(200),
+        comments=await ctx.db.query(Comment).index(Comment.by_ticket, found.id).take(200),
         attachments=attachments,
         ahead_of=await ctx.db.aggregate(Ticket.counts, "open").rank(found.urgency),
         reminder=job.state.kind if job is not None else None,

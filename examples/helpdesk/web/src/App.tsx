@@ -1,5 +1,5 @@
 import { useConvexAuth, useQuery } from "convex/react";
-import { useState } from "react";
+import { useDeferredValue, useState } from "react";
 import { useAuth } from "react-oidc-context";
 
 import { api } from "./_generated/api";
@@ -45,7 +45,8 @@ function Desk({ address }: { address: string }) {
   const provider = useAuth();
   const [words, setWords] = useState("");
   const [state, setState] = useState<Doc<"tickets">["state"]>();
-  const tickets = useQuery(api.tickets.find, state === undefined ? { words } : { words, state });
+  const searched = useDeferredValue(words); // Whoever types fast searches for what is there in the end.
+  const tickets = useQuery(api.tickets.find, state === undefined ? { words: searched } : { words: searched, state });
   const selected = useHash();
   const name = provider.user?.profile.name ?? provider.user?.profile.sub ?? "";
 
