@@ -17,6 +17,8 @@ determinism   runs handlers so that they can be run again with the same outcome
 
 database      log, actors, deployed app and live queries, assembled
 testing       an app under test: the database in memory, driven call by call
+watched       a live query of it
+fetched       a request to one of its HTTP actions
 recorded      one request of the log, run again in a test
 seeded        a clock that stands still, and randomness that a seed decides
 log_thread    the thread in which batches reach the disk

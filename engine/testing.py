@@ -10,25 +10,25 @@ Invariant: the app runs only between ``__enter__`` and ``__exit__``, and leaves 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Generic, ParamSpec, TypeVar, overload
+from typing import Any, ClassVar, ParamSpec, TypeVar, overload
 from uuid import UUID
 
 import trio
-from attrs import Factory, define, evolve
+from attrs import evolve
 
 from ..actors.definition import BY_CREATION_TIME
 from ..actors.scheduler import Look, Over
 from ..log.entry import LSN
 from ..log.memory import MemoryStorage
 from ..protocol import json, paths
-from ..protocol.results import FunctionFailure, QueryFailure, QueryResult
+from ..protocol.results import FunctionFailure, QueryFailure
 from .application.app import App, TableClass
 from .application.endpoint import Endpoint, endpoint_of
 from .application.functions import ActionFunction, AnyFunction, MigrationFunction, MutationFunction, QueryFunction
@@ -41,15 +41,18 @@ from .data.system_tables import MigrationRow, StoredFile
 from .database import Database
 from .deployment.environment_changes import EnvironmentChange, change_environment, values_of
 from .determinism import driver
-from .errors import ApplicationError, FunctionFailed, FunctionNotFound
+from .errors import FunctionFailed, FunctionNotFound
 from .execution.calls import Call, Request
-from .execution.live_queries import AsksWho, QueryKey
+from .execution.live_queries import AsksWho
+from .fetched import Fetched, fetch
 from .files.memory_files import MemoryFiles
 from .limits import SESSION_GRACE_S
 from .scheduling.jobs import Job
 from .seeded import StandingClock, moment_of, nanoseconds, ns_of, seeded_env
+from .server.access import Caller
 from .server.sessions import Sessions
 from .transactions.context import MutationCtx
+from .watched import Watch, failure
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,44 +68,6 @@ COMMITS_MS = 1.0
 """What the microseconds between one commit and the next may come to."""
 STEPS_MAX = 100_000
 """Batches of a migration, after which it is taken for one that never ends."""
-
-
-@define(eq=False)
-class Watch(Generic[R]):
-    """A live query: everything that a client who watches it would have been shown."""
-
-    key: QueryKey
-    call: Call
-    """What was asked, and who asked."""
-    read: Callable[[bytes], R]
-    digest: bytes = b""
-    outcomes: list[R | ApplicationError | FunctionFailed] = Factory(list)
-    """Every result and every failure, oldest first, without those that are as the one before."""
-    journal: str | None = None
-
-    @property
-    def results(self) -> list[R]:
-        """Every result, oldest first.  Raises the first failure if there was one."""
-        for outcome in self.outcomes:
-            if isinstance(outcome, (ApplicationError, FunctionFailed)):
-                raise outcome
-        return list(self.outcomes)  # type: ignore[arg-type]
-
-    @property
-    def latest(self) -> R:
-        """The newest result.  Raises the failure if that is what is newest."""
-        outcome = self.outcomes[-1]
-        if isinstance(outcome, (ApplicationError, FunctionFailed)):
-            raise outcome
-        return outcome
-
-    def see(self, result: QueryResult) -> None:
-        self.journal = result.journal
-        if result.digest != self.digest:
-            self.digest = result.digest
-            self.outcomes.append(
-                failure(result) if isinstance(result, QueryFailure) else self.read(result.value),
-            )
 
 
 class TestApp:
@@ -245,6 +210,30 @@ class TestApp:
         """The bytes of a file; None if there is no such file."""
         file = self._database.files.find(id)
         return self._files.files[str(file.internal_id)] if file is not None else None
+
+    def fetch(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: str | bytes | Iterable[bytes] = b"",
+    ) -> Fetched:
+        """Ask an HTTP action: ``app.fetch("/messages?after=3", method="POST", body="hello").json()``.
+
+        A body of several parts is sent one after another, as the handler takes them; `Fetched.parts` are those of
+        the answer.  Who is signed in asks; a handler that fails answers with status 500 and why.
+        Raises ValueError for an address that does not begin with a slash.
+        """
+        if not url.startswith("/"):
+            raise ValueError(f"{url!r}: give the path of an HTTP action, /messages?after=3")
+
+        async def ask() -> Fetched:
+            return await fetch(self._database, url, method, headers or {}, body, Caller(True, self._identity))
+
+        fetched = self._in_trio(ask)
+        self._settle()
+        return fetched
 
     @overload
     def watch(self, function: QueryFunction[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Watch[R]: ...
@@ -581,10 +570,3 @@ class TestApp:
 def encoded(arguments: Mapping[str, Any]) -> object:
     """As a client would send them."""
     return json.to_json(to_value(dict(arguments)))
-
-
-def failure(result: QueryFailure | FunctionFailure) -> ApplicationError | FunctionFailed:
-    """What a client would be told, as an error to raise."""
-    if result.data is not None:
-        return ApplicationError(json.decode(result.data))
-    return FunctionFailed(result.message.partition("\n")[2])

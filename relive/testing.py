@@ -28,13 +28,14 @@ from types import ModuleType
 from typing import Any
 
 from .engine.errors import FunctionFailed as FunctionFailed
+from .engine.fetched import Fetched as Fetched
 from .engine.recorded import RecordedRun as RecordedRun
 from .engine.recorded import run_recorded as run_recorded
 from .engine.testing import START as START
 from .engine.testing import TestApp as TestApp
-from .engine.testing import Watch as Watch
+from .engine.watched import Watch as Watch
 
-__all__ = ["FunctionFailed", "RecordedRun", "START", "TestApp", "Watch", "app_fixture", "run_recorded"]
+__all__ = ["Fetched", "FunctionFailed", "RecordedRun", "START", "TestApp", "Watch", "app_fixture", "run_recorded"]
 
 
 def app_fixture(

@@ -86,7 +86,7 @@ class Site:
             await answer(send, 404, NO_ROUTE.encode(), "text/plain; charset=utf-8")
             return
         caller = await self.caller(RawRequest(scope))
-        await self.serve(Exchange(scope, receive, send), route, caller)
+        await serve(self.database, Exchange(scope, receive, send), route, caller)
 
     async def caller(self, request: RawRequest) -> Caller:
         """Who asks.  Credentials that are none of ours are for the handler to judge."""
@@ -96,34 +96,6 @@ class Site:
             return await self.access.caller(request)
         except Refused:
             return Caller(False, None)
-
-    async def serve(self, exchange: Exchange, route: Route, caller: Caller) -> None:
-        actions = self.database.actions
-        id = actions.executor.fresh_request_id()
-        call = Call(route.name, [{}], admin=caller.admin, cause="http", identity=caller.identity)
-
-        async def serve(ctx: ActionCtx) -> None:
-            await exchange.run(route, ctx)
-
-        endpoint = route.endpoint(serve)
-        try:
-            job = actions.serve(call, CallRequest("http", None, 0, id), endpoint, id)
-        except DeploymentSealed as error:  # Not for a while, as the others.
-            ended = closing(Refused(ErrorClass.FORBIDDEN, type(error).__name__, str(error)))
-            await answer(exchange.send, ended.http_status, ended.http_body, "application/json")
-            return
-        except (ActionStopped, DeploymentPaused, TooManyActions) as error:
-            ended = closing(Refused(ErrorClass.OVERLOADED, type(error).__name__, str(error)))
-            await answer(exchange.send, ended.http_status, ended.http_body, "application/json")
-            return
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(exchange.pump)
-            outcome = await job.wait()
-            exchange.over = True
-            nursery.cancel_scope.cancel()
-        if isinstance(outcome, FunctionFailure) and not exchange.begun:
-            status = 413 if exchange.is_too_large else 500
-            await answer(exchange.send, status, failure_json(outcome), "application/json")
 
 
 @define(eq=False)
@@ -230,6 +202,36 @@ class Exchange:
         if self.over:
             raise RequestGone()
         await self.send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+
+async def serve(database: Database, exchange: Exchange, route: Route, caller: Caller) -> None:
+    """Run the handler of a route, and answer with what it gives."""
+    actions = database.actions
+    id = actions.executor.fresh_request_id()
+    call = Call(route.name, [{}], admin=caller.admin, cause="http", identity=caller.identity)
+
+    async def run(ctx: ActionCtx) -> None:
+        await exchange.run(route, ctx)
+
+    endpoint = route.endpoint(run)
+    try:
+        job = actions.serve(call, CallRequest("http", None, 0, id), endpoint, id)
+    except DeploymentSealed as error:  # Not for a while, as the others.
+        ended = closing(Refused(ErrorClass.FORBIDDEN, type(error).__name__, str(error)))
+        await answer(exchange.send, ended.http_status, ended.http_body, "application/json")
+        return
+    except (ActionStopped, DeploymentPaused, TooManyActions) as error:
+        ended = closing(Refused(ErrorClass.OVERLOADED, type(error).__name__, str(error)))
+        await answer(exchange.send, ended.http_status, ended.http_body, "application/json")
+        return
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(exchange.pump)
+        outcome = await job.wait()
+        exchange.over = True
+        nursery.cancel_scope.cancel()
+    if isinstance(outcome, FunctionFailure) and not exchange.begun:
+        status = 413 if exchange.is_too_large else 500
+        await answer(exchange.send, status, failure_json(outcome), "application/json")
 
 
 def data_of(chunk: object) -> bytes:
