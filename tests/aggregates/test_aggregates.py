@@ -28,7 +28,7 @@ from relive.engine.transactions.usage import TransactionLimits
 from relive.log.entry import LSN
 from relive.protocol.order import sort_key
 
-from ..engine.bench import Bench, app_of, bench_of, open_bench, text_of, value_of
+from ..engine.bench import Bench, bench_of, open_bench, text_of, value_of
 from ..engine.test_checkpoints import in_small_segments, never
 from ..engine.test_conflicts import mutate, second_executor
 
@@ -498,35 +498,6 @@ def test_an_aggregate_is_an_index_too(bench: Bench) -> None:
 
     days = ask(bench, lambda ctx: ctx.db.query(Sale).index(Sale.by_day, "a", gte=0).collect())
     assert [sale.day for sale in days] == [1, 3]
-
-
-def test_an_aggregate_that_is_deployed_later_counts_what_is_there() -> None:
-    class Old(Document, table="visits"):
-        page: str = field()
-        seconds: float = 0.0
-
-    class New(Document, table="visits"):
-        page: str = field()
-        seconds: float = field(default=0.0)
-        by_page = aggregate(by=(page,))
-
-    class Newer(Document, table="visits"):
-        page: str = field()
-        seconds: float = field(default=0.0)
-        by_page = aggregate(by=(page,), sum=seconds)
-
-    bench = bench_of(Old)
-
-    async def visit(ctx: MutationCtx) -> None:
-        for seconds in (0.1, 0.2, 0.3):
-            await ctx.db.insert(Old(page="home", seconds=seconds))
-
-    bench.write(visit)
-    bench.deploy(app_of(New, version=2))
-    assert ask(bench, lambda ctx: ctx.db.aggregate(New.by_page, "home").count()) == 3
-    bench.deploy(app_of(Newer, version=3))
-    bench.check()
-    assert ask(bench, lambda ctx: ctx.db.aggregate(Newer.by_page, "home").sum()) == math.fsum([0.1, 0.2, 0.3])
 
 
 def test_fields_of_nested_records_are_added_up() -> None:

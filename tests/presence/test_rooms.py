@@ -157,7 +157,7 @@ def test_those_who_are_present_are_exactly_those_whose_sessions_go_on(
             case "closes":
                 house.closes(client)
             case "waits":
-                house.waits(GRACE_NS // 3)
+                house.waits(GRACE_NS * 3 // 10)
             case "waits long":
                 house.waits(GRACE_NS + 10**9)
             case "crashes":

@@ -13,7 +13,9 @@ from relive.log.memory import MemoryStorage
 from ..server.harness import Running, eventually, serve
 
 SOURCE = """
-from relive import Document, MutationCtx, QueryCtx, field, mutation, on_connect, on_disconnect, query
+from relive import Document, MutationCtx, Presence, QueryCtx, field, mutation, on_connect, on_disconnect, query
+
+rooms = Presence("rooms")
 
 class Line(Document):
     text: str = field()
@@ -29,6 +31,15 @@ async def left(ctx: MutationCtx, session: str) -> None:
 @mutation
 async def say(ctx: MutationCtx, text: str) -> None:
     await ctx.db.insert(Line(text=text))
+
+@mutation
+async def enter(ctx: MutationCtx, room: str) -> str | None:
+    await rooms.enter(ctx, room, user="ada")
+    return ctx.meta.session
+
+@query
+async def inside(ctx: QueryCtx, room: str) -> list[str]:
+    return [f"{each.user} {each.sessions}" for each in await rooms.present(ctx, room)]
 
 @query
 async def lines(ctx: QueryCtx) -> list[str]:
@@ -115,3 +126,41 @@ def test_a_client_that_stays_away_has_left(app: App, grace_s: float, monkeypatch
         await eventually(lambda: lines_of(running) == ["came", "hello", "left"])
 
     run(app, MemoryStorage(), test)
+
+
+@pytest.mark.parametrize("grace_s", [0.0])
+def test_whoever_enters_over_a_socket_is_there_until_the_socket_is_gone(
+    app: App, grace_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relive.engine.server.sessions.SESSION_GRACE_S", grace_s)
+
+    async def test(running: Running) -> None:
+        async with running.client() as watching:
+            await watching.connect(OTHER)
+            await watching.watch(0, "lines:inside", room="hall")
+            async with running.client() as client:
+                await client.connect()
+                await client.answered(0, "lines:enter", room="hall")
+                await watching.until(lambda: watching.value(0) == ["ada 1"])
+            await watching.until(lambda: watching.value(0) == [])
+
+    run(app, MemoryStorage(), test)
+
+
+def test_a_server_that_was_stopped_finds_nobody_in_a_room(app: App) -> None:
+    storage = MemoryStorage()
+
+    async def first(running: Running) -> None:
+        async with running.client() as client:
+            await client.connect()
+            await client.answered(0, "lines:enter", room="hall")
+
+    async def second(running: Running) -> None:
+        async with running.client() as client:
+            await client.connect(OTHER)
+            await client.watch(0, "lines:inside", room="hall")
+            await client.until(lambda: client.value(0) == [])
+        assert not running.database.runtime.tables.table("_presence").versions
+
+    run(app, storage, first)
+    run(app, storage, second)

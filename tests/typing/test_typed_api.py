@@ -8,7 +8,7 @@ import pytest
 
 from .checkers import differences, marked, mypy, pyright
 
-USED = ("typed_app/schema.py", "typed_app/functions.py", "typed_app/mistakes.py")
+USED = ("typed_app/schema.py", "typed_app/functions.py", "typed_app/mistakes.py", "typed_app/counts.py")
 PATCHES = "typed_app/patches.py"
 OLD, NEW = "3.11", "3.13"
 
