@@ -81,3 +81,13 @@ def test_what_changed_is_known_from_the_last_commit_that_was_dropped() -> None:
 
     tail.replace(list(tail.after(LSN(8))))
     assert tail.known_from == NOW + 8
+
+
+def test_a_time_that_somebody_has_seen_already_is_not_given_out() -> None:
+    tail = tail_of(1, 2)
+    tail.skip_to(Timestamp(NOW + 9))
+    assert (tail.head, tail.head_ts) == (2, NOW + 9)
+    tail.skip_to(Timestamp(NOW + 1))
+    assert tail.head_ts == NOW + 9
+    with pytest.raises(AssertionError):
+        tail.push(committed(3, ts=NOW + 9))
