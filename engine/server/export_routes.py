@@ -12,7 +12,8 @@ Invariants
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing
 
 import trio
 from attrs import Factory, define
@@ -31,7 +32,7 @@ from ..portability.snapshot import Snapshot
 from .access import Access, cause_of
 from .bodies import answer
 
-Pieces = Iterator[bytes] | AsyncIterator[bytes]
+Pieces = Iterator[bytes] | AsyncGenerator[bytes, None]
 
 
 def routes(database: Database, access: Access) -> list[Route]:
@@ -90,11 +91,13 @@ class Exports:
         pieces = export(snapshot, "zip") if snapshot.files is None else self.with_files(snapshot)
         return file_answer(pieces, "zip", f"snapshot_{text}.zip", snapshot)
 
-    async def with_files(self, snapshot: Snapshot) -> AsyncIterator[bytes]:
+    async def with_files(self, snapshot: Snapshot) -> AsyncGenerator[bytes, None]:
         files = self.database.files
         with files.hold():
-            async for piece in export_with_files(snapshot, files.read):
-                yield piece
+            async with aclosing(export_with_files(snapshot, files.read)) as pieces:
+                async for piece in pieces:
+                    yield piece
+                    await trio.lowlevel.checkpoint()
 
     async def snapshot(self, table: str | None, *, with_files: bool = False) -> Snapshot:
         """This moment, once it is durable.  Raises TableUnknown, WritesRefused."""
@@ -113,10 +116,16 @@ class Exports:
 
 
 def file_answer(
-    pieces: Iterator[bytes] | AsyncIterator[bytes], format: Format, name: str, snapshot: Snapshot
+    pieces: Iterator[bytes] | AsyncGenerator[bytes, None], format: Format, name: str, snapshot: Snapshot
 ) -> Response:
     async def body() -> AsyncIterator[bytes]:
-        async for piece in each_of(pieces):
+        if isinstance(pieces, AsyncGenerator):
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    if piece:
+                        yield piece
+            return
+        for piece in pieces:
             if piece:
                 yield piece
             await trio.lowlevel.checkpoint()
@@ -128,15 +137,6 @@ def file_answer(
         "relive-documents": str(snapshot.documents),
     }
     return StreamingResponse(body(), headers=headers, media_type=MEDIA_TYPES[format])
-
-
-async def each_of(pieces: Pieces) -> AsyncIterator[bytes]:
-    if isinstance(pieces, AsyncIterator):
-        async for piece in pieces:
-            yield piece
-    else:
-        for piece in pieces:
-            yield piece
 
 
 def wants_files(request: Request) -> bool:

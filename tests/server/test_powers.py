@@ -13,8 +13,18 @@ from starlette.routing import Route
 
 from .harness import ADMIN_KEY, Running, serve
 
-FREE = {"/", "/version", "/instance_name", "/instance_version", "/echo", "/api/debug_event", "/api/check_admin_key"}
-"""Paths that ask for no power."""
+FREE = {
+    "/",
+    "/version",
+    "/instance_name",
+    "/instance_version",
+    "/echo",
+    "/api/debug_event",
+    "/api/check_admin_key",
+    "/api/storage/upload",
+    "/api/storage/{name:path}",
+}
+"""Paths that ask for no power; those of files ask for an address that nobody can guess."""
 FUNCTIONS = {"query", "mutation", "action", "query_ts", "query_at_ts", "query_batch", "run/{path:path}"}
 """Paths below /api that whoever may call a public function may ask for."""
 POWER_OF: dict[str, Power] = {
