@@ -18,9 +18,10 @@ from typing import Final
 import pytest
 from relive.simulations.campaign import search
 
-from . import planted_more
+from . import planted_jobs, planted_more
 from .planted import BUGS
 
+assert planted_jobs, "it plants"
 assert planted_more, "it plants"
 FILE = Path(__file__).resolve().parent / "kills.toml"
 SEEDS_MAX: Final = 300

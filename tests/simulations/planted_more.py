@@ -222,9 +222,9 @@ def live_queries_outlive_a_deploy(patch: Patch) -> None:
 def a_mutation_in_conflict_runs_again_on_the_same_snapshot(patch: Patch) -> None:
     mutate = Executor.mutate
 
-    def giving_up(self: Any, call: Any, request: Any) -> Any:
+    def giving_up(self: Any, call: Any, request: Any, *rest: Any) -> Any:
         self.leader = None
-        return mutate(self, call, request)
+        return mutate(self, call, request, *rest)
 
     patch.setattr(Executor, "mutate", giving_up)
 
