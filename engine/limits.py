@@ -135,6 +135,10 @@ STEPS_MAX = 10_000
 """Of one durable action."""
 DURABLE_ACTIONS_KEPT_S = 14 * 86_400.0
 """How long a durable action that has ended is kept, for whoever sends its request again."""
+DURABLE_ARGS_BYTES_MAX = 256 * 1024
+"""Arguments of a durable action, as JSON: they are part of a document, beside what it returns or why it failed."""
+DURABLE_RESULT_BYTES_MAX = 512 * 1024
+"""What a durable action may return, or the data of its error, as JSON."""
 DURABLE_STEPS_FORGOTTEN_MAX = 1_000
 """Steps of those that are kept no longer, that go in one transaction."""
 STEP_RETRIES = 3

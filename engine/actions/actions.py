@@ -60,7 +60,7 @@ from ..execution.system_writes import Written
 from ..files.files import Files
 from ..transactions.action_context import ActionCtx
 from .asyncio_thread import AsyncioThread, CrossingRun
-from .durable import UNFINISHED, Records, call_of
+from .durable import UNFINISHED, Records, call_of, recordable, require_small_arguments, require_small_result
 from .job import ActionOutcome, Job
 from .raised import is_cancellation, is_of_trio, only_cancellation, only_error
 from .run import LocalRun, variables_of
@@ -169,6 +169,7 @@ class Actions:
         assert job.arguments is not None
         args, key = json.encode(job.arguments.value).decode(), self.key_of(job.request)
         try:
+            require_small_arguments(job.endpoint.path, args)
             row = self.records.begin(job.call, job.endpoint.path, args, job.request, key, job.cause_id).value
         except Exception as error:
             self.fail(job, error)
@@ -337,7 +338,10 @@ class Actions:
         else:
             with recording(job.recorder):
                 result = await job.function.handler(ActionCtx(run), **arguments)
-        return self.encoded(job, result)
+        value = self.encoded(job, result)
+        if job.durable is not None:
+            require_small_result(job.name, value)
+        return value
 
     async def settle(self, job: Job) -> None:
         """Wait until all that it can see is durable; what a full disk takes back, it does not see.
@@ -428,6 +432,8 @@ class Actions:
     def fail(self, job: Job, error: BaseException) -> None:
         app = job.app if job.app is not None else self.executor.app
         failure = failure_of(error, app.bundle.folder)
+        if job.durable is not None:
+            failure = recordable(failure)
         self.conclude_with(job, failure.of_function(job.id, self.hidden(job), job.lines()), failure)
 
     def conclude_with(self, job: Job, outcome: ActionOutcome, failure: Failure | None) -> None:

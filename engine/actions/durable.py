@@ -25,18 +25,27 @@ from ...protocol.results import ActionSuccess
 from ..authentication.identity import Identity, identity_of_entry
 from ..data.schema import Id, Unset
 from ..data.system_tables import DurableAction, DurableState, Step, StepState
-from ..errors import ActionCancelled, DurableActionUnknown
+from ..errors import ActionCancelled, DurableActionUnknown, FunctionError
 from ..execution.beside import Beside
 from ..execution.calls import Call, Request
 from ..execution.executor import Executor
 from ..execution.failures import Failure
 from ..execution.scheduled import job_of_cause
 from ..execution.system_writes import SystemCtx, SystemHandler, Written
-from ..limits import DURABLE_ACTIONS_KEPT_S, DURABLE_STEPS_FORGOTTEN_MAX
+from ..limits import (
+    DURABLE_ACTIONS_KEPT_S,
+    DURABLE_ARGS_BYTES_MAX,
+    DURABLE_RESULT_BYTES_MAX,
+    DURABLE_STEPS_FORGOTTEN_MAX,
+)
 from .job import ActionOutcome
 
 TABLE = DurableAction.__table__
 UNFINISHED: tuple[DurableState, ...] = ("running", "waiting")
+
+
+ERROR_CHARS_MAX = 8_000
+"""What is kept of the text of an error whose data is left out."""
 
 
 @frozen
@@ -240,6 +249,29 @@ async def note_step(ctx: SystemCtx, id: str, taken: Taken) -> None:
 
 async def steps_of(ctx: SystemCtx, id: str) -> list[Step]:
     return await ctx.db.query(Step).index(Step.by_action, as_id(id)).collect()
+
+
+def require_small_arguments(path: str, args: str) -> None:
+    """Raises FunctionError."""
+    bytes_ = len(args.encode())
+    if bytes_ > DURABLE_ARGS_BYTES_MAX:
+        limit = f"a durable action takes at most {DURABLE_ARGS_BYTES_MAX:,}"
+        raise FunctionError(f"{path}: {bytes_:,} bytes of arguments; {limit}: insert what is large, and pass its id")
+
+
+def require_small_result(path: str, result: bytes) -> None:
+    """Raises FunctionError."""
+    if len(result) > DURABLE_RESULT_BYTES_MAX:
+        limit = f"a durable action records at most {DURABLE_RESULT_BYTES_MAX:,}"
+        raise FunctionError(f"{path} returned {len(result):,} bytes; {limit}: insert what is large, and return its id")
+
+
+def recordable(failure: Failure) -> Failure:
+    """Without data that is too large to be recorded: it has failed in any case."""
+    if failure.data is None or len(failure.data) <= DURABLE_RESULT_BYTES_MAX:
+        return failure
+    note = f"The data of the error, {len(failure.data):,} bytes, could not be recorded"
+    return Failure(f"{failure.text[:ERROR_CHARS_MAX]}\n{note}", None)
 
 
 def data_of(failure: Failure | None) -> str | None:

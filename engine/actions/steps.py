@@ -32,7 +32,7 @@ from ..errors import ApplicationError, FunctionError, FunctionFailed, LimitReach
 from ..execution.failures import Failure, failure_of
 from ..execution.pause import is_paused
 from ..limits import STEP_BACKOFF_S_MAX, STEP_NAME_CHARS_MAX, STEPS_MAX
-from .durable import Records, Taken, step_beside
+from .durable import Records, Taken, recordable, step_beside
 from .job import Job
 from .run import Host, LocalRun
 
@@ -99,7 +99,7 @@ class Steps:
                     raise
                 except Exception as error:
                     attempts += 1
-                    failure = failure_of(error, self.run.app.bundle.folder)
+                    failure = recordable(failure_of(error, self.run.app.bundle.folder))
                     if isinstance(error, ApplicationError) or attempts > retries:
                         await self.record(Taken(position, name, "failed", attempts, failure=failure))
                         raise error_of(failure.text, data_of(failure)) from error

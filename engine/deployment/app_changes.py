@@ -12,10 +12,13 @@ from typing import Any
 
 from attrs import frozen
 
+from ...protocol import json
 from ..application.app import App
 from ..application.spec import functions_spec, tables_spec
 
 DIGEST_BYTES = 6
+ARGS_CHARS_MAX = 200
+"""Of a cron; longer ones are cut off, and told apart by a hash."""
 
 
 @frozen
@@ -54,6 +57,8 @@ class AppChanges:
     """By ``table.index``; one with its fields in another order is another index."""
     functions: Difference
     """By path; what they are, such as ``query`` or ``internal mutation``."""
+    crons: Difference
+    """By name: when they run, what, and with which arguments."""
     modules: Difference
 
     @classmethod
@@ -62,6 +67,7 @@ class AppChanges:
             Difference.of(tables_of(before), tables_of(after)),
             Difference.of(indexes_of(before), indexes_of(after)),
             Difference.of(functions_of(before), functions_of(after)),
+            Difference.of(crons_of(before), crons_of(after)),
             Difference.of(modules_of(before), modules_of(after)),
         )
 
@@ -71,6 +77,7 @@ class AppChanges:
             "tables": self.tables.record(),
             "indexes": self.indexes.record(),
             "functions": self.functions.record(),
+            "crons": self.crons.record(),
             "modules": self.modules.record(),
         }
 
@@ -115,6 +122,16 @@ def functions_of(app: App) -> dict[str, str]:
         kind = str(spec["functionType"]).lower()
         internal = spec["visibility"]["kind"] == "internal"
         found[str(spec["identifier"]).replace(".js:", ":")] = f"internal {kind}" if internal else kind
+    return found
+
+
+def crons_of(app: App) -> dict[str, str]:
+    found = {}
+    for name, cron in sorted(app.crons.items()):
+        args = json.encode(cron.args).decode() if cron.args else ""
+        if len(args) > ARGS_CHARS_MAX:
+            args = f"{args[:ARGS_CHARS_MAX]}... {blake2b(args.encode(), digest_size=DIGEST_BYTES).hexdigest()}"
+        found[name] = f"{cron.schedule.text}: {cron.path} {args}".rstrip()
     return found
 
 

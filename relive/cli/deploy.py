@@ -20,7 +20,7 @@ CODE_DIGITS = 12
 REFUSED = ("AppInvalid", "SchemaMismatch")
 """Failures that the app is to blame for."""
 LOST = "the connection to {} was lost before the deploy had ended: see what is served, and deploy again if need be"
-KINDS = {"tables": "table", "indexes": "index", "functions": "function", "modules": "module"}
+KINDS = {"tables": "table", "indexes": "index", "functions": "function", "crons": "cron", "modules": "module"}
 
 
 @click.command()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from relive.engine.application.app import App, load_bundle
 from relive.engine.application.bundle import bundle_of
 from relive.engine.application.crons import Clock, Every, checked_clock, schedule_of
+from relive.engine.deployment.app_changes import AppChanges
 from relive.engine.errors import AppInvalid
 from relive.engine.execution.pause import pause, resume
 from relive.log.entry import FIRST_LSN
@@ -303,6 +304,29 @@ def test_the_next_run_of_a_clock_comes_within_a_day_at_its_time(minute: int, hou
 @given(st.one_of(st.floats(1, 1e7).map(lambda s: Every(float(f"{s:.12g}"))), st.just(checked_clock("*/5  1 * * MON"))))
 def test_the_text_of_a_schedule_says_the_same_as_the_schedule(schedule: Every | Clock) -> None:
     assert schedule_of(schedule.text) == schedule
+
+
+def test_a_deploy_says_which_crons_come_go_and_change() -> None:
+    before = loaded('every("a", 60, put, {"text": "a"})', 'every("b", 60, fail)', 'every("same", 60, fail)')
+    after = loaded(
+        'every("a", 30, put, {"text": "a"})', 'daily("c", fail, hour_utc=8, minute_utc=0)', 'every("same", 60, fail)'
+    )
+
+    assert AppChanges.between(before, after).record()["crons"] == {
+        "added": [{"name": "c", "is": "cron 0 8 * * *: main:fail"}],
+        "removed": [{"name": "b", "was": "every 60 s: main:fail"}],
+        "changed": [
+            {"name": "a", "was": 'every 60 s: main:put {"text":"a"}', "is": 'every 30 s: main:put {"text":"a"}'}
+        ],
+    }
+
+
+def test_long_arguments_of_a_cron_are_cut_off_where_they_are_shown_and_still_told_apart() -> None:
+    before, after = (loaded(f'every("a", 60, put, {{"text": "x" * 5000 + "{end}"}})') for end in "yz")
+    (changed,) = AppChanges.between(before, after).record()["crons"]["changed"]
+
+    assert changed["was"] != changed["is"]
+    assert len(changed["is"]) < 300
 
 
 def test_an_app_may_declare_crons_in_several_modules() -> None:
