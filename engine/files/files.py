@@ -64,6 +64,7 @@ class Files:
     position: LSN = BEFORE_FIRST
     """Deletions up to here have been carried out."""
     had_files: bool = False
+    """Whether there may be a deletion behind ``position``: there was a row then, or one has come since."""
     swept_ns: int | None = None
     wait_durable: Callable[[LSN], Awaitable[None]] = field(init=False)
     held: int = 0
@@ -249,7 +250,7 @@ class FileUpload:
         executor = self.files.executor
         told: dict[str, Value] = {"size": self.size, "sha256": found}
         written = executor.write("store_file", self.cause, insert, told)
-        self.is_over = True
+        self.is_over = self.files.had_files = True
         self.files.under_way.discard(self.name)
         await self.files.wait_durable(written.lsn)
         return written.value

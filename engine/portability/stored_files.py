@@ -134,6 +134,7 @@ class BroughtFiles:
     async def settle(self, imported: bool) -> None:
         """The rows are there, or never will be."""
         self.files.under_way.difference_update(self.names)
+        self.files.had_files = True
         if not imported and self.names:
             with trio.CancelScope(shield=True):
                 await self.files.store.delete(self.names)

@@ -263,6 +263,15 @@ async def test_a_file_goes_with_its_row_and_its_bytes_when_that_is_durable(house
     assert "no document" in await house.mutation("remove", file=id)
 
 
+async def test_a_file_that_comes_and_goes_between_two_looks_leaves_nothing(house: House) -> None:
+    files = house.running.database.files
+    await files.look_after()
+    await files.look_after()
+    await house.mutation("remove", file=await house.upload())
+    await files.look_after()
+    assert house.kept == []
+
+
 async def test_a_mutation_that_fails_deletes_no_file(house: House) -> None:
     id = await house.upload()
     await house.mutation("remove_and_fail", file=id)
