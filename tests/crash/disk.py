@@ -22,6 +22,8 @@ class Disk:
     record: Path
     sizes: dict[int, int] = Factory(dict[int, int])
     """Confirmed length, by inode."""
+    looked_ns: dict[int, int] = Factory(dict[int, int])
+    """When that was so, by inode: what was there by then is confirmed."""
     names: dict[int, dict[str, int]] = Factory(dict[int, dict[str, int]])
     """Confirmed names and their inodes, by inode of the folder."""
 
@@ -41,6 +43,9 @@ class Disk:
             return
         for line in self.record.read_text().splitlines():
             note = json.loads(line)
+            if note["at"] < self.looked_ns.get(note["inode"], 0):
+                continue  # Two threads have synced it, and the one that had looked first was told last.
+            self.looked_ns[note["inode"]] = note["at"]
             self.sizes[note["inode"]] = note["size"]
             if note["names"] is not None:
                 self.names[note["inode"]] = note["names"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -67,3 +68,20 @@ def test_what_was_not_synced_may_be_lost_or_not(tmp_path: Path, code: str, outco
 
     assert all(files in outcomes for files in found)
     assert all(outcome in found for outcome in outcomes)
+
+
+def test_of_two_threads_that_sync_a_folder_the_one_that_looked_last_counts(tmp_path: Path) -> None:
+    data, record = tmp_path / "data", tmp_path / "synced"
+    data.mkdir()
+    for name in ("a", "b"):
+        (data / name).write_bytes(b"one")
+    inodes = {name: (data / name).stat().st_ino for name in ("a", "b")}
+    notes: list[dict[str, object]] = [{"at": 1, "inode": inode, "size": 3, "names": None} for inode in inodes.values()]
+    folder = data.stat().st_ino
+    notes.append({"at": 3, "inode": folder, "size": 0, "names": inodes})
+    notes.append({"at": 2, "inode": folder, "size": 0, "names": {"a": inodes["a"]}})
+    text = "".join(f"{json.dumps(note)}\n" for note in notes)
+    for seed in range(10):
+        record.write_text(text)
+        Disk(data, record).cut(Random(seed))
+        assert sorted(path.name for path in data.iterdir()) == ["a", "b"]

@@ -21,6 +21,7 @@ def noted(sync: Any) -> Any:
 
     def noting(target: Any) -> None:
         descriptor = target if isinstance(target, int) else target.fileno()
+        looked_ns = time.monotonic_ns()
         found = os.fstat(descriptor)
         names: dict[str, int] | None = None
         if stat.S_ISDIR(found.st_mode):
@@ -28,7 +29,7 @@ def noted(sync: Any) -> Any:
                 names = {entry.name: entry.inode() for entry in entries}
         time.sleep(SYNC_S)
         sync(target)  # What was written by now is safe; what comes meanwhile need not be.
-        line = json.dumps({"inode": found.st_ino, "size": found.st_size, "names": names})
+        line = json.dumps({"at": looked_ns, "inode": found.st_ino, "size": found.st_size, "names": names})
         os.write(record, f"{line}\n".encode())
 
     return noting
