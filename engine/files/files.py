@@ -155,7 +155,7 @@ class Files:
             try:
                 await self.look_after()
                 pause = TIDY_S
-            except (OSError, FilesUnavailable) as error:
+            except (OSError, FilesUnavailable, WritesRefused) as error:
                 logger.warning("files that are gone are not deleted for now: %s", error)
                 pause = FAILED_S
             await trio.sleep(pause)
@@ -195,7 +195,7 @@ class Files:
             await self.store.delete(names)
 
     async def sweep(self) -> None:
-        """Delete all bytes without a row."""
+        """Delete all bytes without a row.  Raises OSError, FilesUnavailable; WritesRefused if rows came back."""
         runtime = self.executor.runtime
         there = await self.store.names()
         orphans = set(there) - self.names() - self.under_way

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-from ..clients.server import HOST, Server, free_port
+from ..clients.server import Server
 from ..one_at_a_time import one_at_a_time
+from ..ports import HOST, free_port
 
 CHAT = Path(__file__).parents[2] / "examples" / "chat"
 INSTALL_S_MAX = 300

@@ -22,7 +22,8 @@ from joserfc.jwk import ECKey
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.keys import Keys
 
-from ..clients.server import HOST, Server, free_port
+from ..clients.server import Server
+from ..ports import HOST, free_port
 from .conftest import install, served_page
 from .window import Window
 

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from selenium.webdriver import Chrome
 
-from ..clients.server import HOST, Server, free_port
+from ..clients.server import Server
+from ..ports import HOST, free_port
 from .conftest import QuietHandler
 
 NODE_S_MAX = 30

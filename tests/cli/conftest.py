@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,8 @@ import pytest
 from attrs import Factory, define, frozen
 
 from relive.cli import main
+
+from ..ports import free_port
 
 RUN_S_MAX = 30.0
 WAIT_S_MAX = 20.0
@@ -173,13 +174,6 @@ def serve(start: Start, port: int) -> Serve:
 @pytest.fixture
 def port() -> int:
     return free_port()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-        return found
 
 
 SCHEMA = """

@@ -21,7 +21,8 @@ from relive.log.segment import segment_names
 from relive.log.storage import FolderStorage
 
 from ..log.samples import append, chain, open_log, recovered
-from .conftest import Relive, Running, Serve, Start, free_port
+from ..ports import free_port
+from .conftest import Relive, Running, Serve, Start
 
 SEGMENT_BYTES = 600
 COUNT = 20

@@ -18,7 +18,8 @@ from relive.engine.server.listener import Server
 
 from relive.cli import serving
 
-from .conftest import Relive, Serve, Start, begin, free_port, make_app
+from ..ports import free_port
+from .conftest import Relive, Serve, Start, begin, make_app
 
 SEGMENT = f"{1:020}.log"
 

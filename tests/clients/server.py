@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +17,8 @@ from typing import IO
 
 from attrs import Factory, define
 
-HOST = "127.0.0.1"
+from ..ports import HOST, free_port
+
 START_S_MAX = 20.0
 STOP_S_MAX = 10.0
 OUTPUT_LINES_SHOWN = 60
@@ -33,7 +33,7 @@ class Server:
     data: Path
     options: tuple[str, ...] = ()
     """More options of the command."""
-    port: int = Factory(lambda: free_port())
+    port: int = Factory(free_port)
     process: subprocess.Popen[str] | None = None
     output: list[str] = Factory(list[str])
     """Every line of every start, as `stdout: ...` or `stderr: ...`."""
@@ -123,10 +123,3 @@ class Server:
         code = None if self.process is None else self.process.poll()
         state = "" if code is None else f" (it has ended, with exit code {code})"
         return "\n".join([problem, f"app: {self.app}", f"the server's output{state}:", *said])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

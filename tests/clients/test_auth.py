@@ -15,8 +15,9 @@ import pytest
 from attrs import frozen
 from joserfc.jwk import RSAKey
 
+from ..ports import free_port
 from .script import run_script
-from .server import Server, free_port
+from .server import Server
 
 FOLDER = Path(__file__).parent
 KEYS = ("first", "second", "only")

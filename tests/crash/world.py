@@ -8,7 +8,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,8 @@ from typing import IO, Any, Literal
 
 from attrs import define, field
 
-from .clients import ANSWER_S_MAX, HOST, Clients
+from ..ports import HOST, free_port
+from .clients import ANSWER_S_MAX, Clients
 from .disk import Disk
 
 FOLDER = Path(__file__).parent
@@ -200,10 +200,3 @@ class World:
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -10,7 +10,8 @@ import boto3
 import httpx
 import pytest
 
-from ..cli.conftest import Running, begin, free_port
+from ..cli.conftest import Running, begin
+from ..ports import free_port
 
 APP = Path(__file__).parent / "app"
 

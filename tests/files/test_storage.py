@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import trio
 from attrs import define, evolve
 from relive.engine.application.app import App, load_app
 from relive.engine.env import real_env
+from relive.engine.files import files as housekeeping
+from relive.engine.files.files import Files
 from relive.engine.files.folder_files import FolderFiles
 from relive.engine.files.memory_files import MemoryFiles
 from relive.engine.transactions.upload_tokens import VALID_MS
@@ -306,6 +310,40 @@ async def test_an_upload_whose_row_cannot_be_written_leaves_nothing(app: App, tm
         assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(503, "DiskFull")] * 2
         await running.database.files.sweep()
         assert house.kept == []
+
+
+async def test_a_full_disk_under_a_sweep_ends_neither_the_server_nor_a_file(
+    app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by seed 572 of the simulator: what the sweep waited for was taken back, and the server ended."""
+    monkeypatch.setattr(housekeeping, "TIDY_S", 0.005)
+    monkeypatch.setattr(housekeeping, "FAILED_S", 0.005)
+    monkeypatch.setattr(housekeeping, "SWEEP_S", 0.0)
+    storage, folder, sweeps, sweep = MemoryStorage(), tmp_path / "files", 0, Files.sweep
+
+    async def counted(self: Files) -> None:
+        nonlocal sweeps
+        await sweep(self)
+        sweeps += 1
+
+    monkeypatch.setattr(Files, "sweep", counted)
+    async with serve(app, storage, store=FolderFiles(folder)) as running, running.http() as http:
+        house = House(running, http, folder)
+        id = await house.upload()
+        address = await house.query("url", file=id)
+        running.disk.close()
+        async with trio.open_nursery() as nursery:
+            removal = {"path": "pictures:remove", "args": {"file": id}, "format": "json"}
+            nursery.start_soon(partial(http.post, "/api/mutation", json=removal))
+            await eventually(lambda: running.disk.waiting > 0)
+            before = sweeps
+            await trio.sleep(0.05)
+            assert sweeps == before, "it waits until the row is gone for good"
+            storage.space = 0
+            running.disk.open()
+        storage.space = None
+        await eventually(lambda: sweeps > before)
+        assert (await http.get(address)).content == DATA
 
 
 async def test_files_are_as_they_were_after_a_restart(app: App, tmp_path: Path) -> None:

@@ -9,16 +9,18 @@ import pytest
 from relive.cli.errors import PortUnavailable
 from relive.cli.serving import Options, site_port_of
 
+from ..ports import HOST, free_port
+
 
 def options(port: int, site_port: int | None) -> Options:
-    return Options(None, "127.0.0.1", port, False, False, True, site_port)
+    return Options(None, HOST, port, False, False, True, site_port)
 
 
 def test_the_site_is_served_on_the_port_after_the_main_one_unless_that_is_taken() -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+        port = free_port() + 1
+        taken.bind((HOST, port))
         taken.listen()
-        port = taken.getsockname()[1]
 
         assert site_port_of(options(port - 1, None)) is None
         with pytest.raises(PortUnavailable):
