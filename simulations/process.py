@@ -177,17 +177,20 @@ class Process:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(database.run)
             nursery.start_soon(server.run_actions)
-            async with trio.open_nursery() as shells:
-                shells.start_soon(self.make_checkpoints)
-                shells.start_soon(server.syncer.run)
-                await database.runtime.wait_durable(database.runtime.tail.head)
-                shells.start_soon(server.migrator.run)
-                shells.start_soon(database.schedules.run)
-                shells.start_soon(self.operator.work, server)
-                self.nursery, self.is_open = shells, True
-                await server.stopping.wait()
-                await server.end_jobs()
-                shells.cancel_scope.cancel()
+            try:
+                async with trio.open_nursery() as shells:
+                    shells.start_soon(self.make_checkpoints)
+                    shells.start_soon(server.syncer.run)
+                    await database.runtime.wait_durable(database.runtime.tail.head)
+                    shells.start_soon(server.migrator.run)
+                    shells.start_soon(database.schedules.run)
+                    shells.start_soon(self.operator.work, server)
+                    self.nursery, self.is_open = shells, True
+                    await server.stopping.wait()
+                    await server.end_jobs()
+                    shells.cancel_scope.cancel()
+            finally:
+                self.is_open = False  # Whoever comes while the log is still written is turned away.
             server.actions_scope.cancel()
             database.runtime.stop()
 

@@ -25,7 +25,7 @@ from ..engine.execution.executions import Execution
 from ..engine.files.memory_files import MemoryFiles
 from ..log.entry import Entry
 from ..log.errors import Damaged
-from ..log.memory import MemoryStorage, keep_everything
+from ..log.memory import MemoryStorage
 from ..log.recovery import recover
 from ..protocol.client_session import ClientSession
 from .authored import references
@@ -60,7 +60,7 @@ from .plan import (
 from .process import CRASHED, DISK, FAILED, KILLED, STOPPED, Process
 from .randomness import stream
 from .sites import TABLES_FAIL, Chance
-from .trace import Ended, Faulted, Forgotten, Objected, Phase, Stuck, Trace, Unlike, Wrote
+from .trace import Ended, Faulted, Forgotten, Objected, Phase, Started, Stuck, Trace, Unlike, Wrote
 from .wire import websocket_link, write_now
 
 EPOCH_NS: Final = 1_800_000_000 * NANOSECONDS
@@ -354,8 +354,8 @@ class World:
         process = self.process
         if fault.kind == CRASH:
             self.crash(fault.amount)
-        else:
-            self.storage.crash(keep_everything) if process is None else self.leave(process)
+        elif process is not None:
+            self.leave(process)
         if process is not None:
             process.end(CRASHED if fault.kind == CRASH else KILLED)
 
@@ -383,7 +383,8 @@ class World:
             recover(self.storage.copy(), left.append)
         except Damaged:
             refused = True
-        confirmed = max((event.lsn for _, event in self.trace.events if isinstance(event, Wrote)), default=0)
+        # A start confirms, too: it has written the end of the log again, whatever a former process made of it.
+        confirmed = max((event.lsn for _, event in self.trace.events if isinstance(event, Wrote | Started)), default=0)
         if not refused and len(left) >= confirmed:
             self.trace.probe("a disk lied, and nothing was lost")
             return

@@ -8,19 +8,24 @@ from collections import Counter
 from random import Random
 
 import pytest
+import trio
 from attrs import evolve
 from relive.log.checkpoint import checkpoint_name
-from relive.log.entry import LSN
+from relive.log.entry import LSN, Entry
 from relive.log.memory import MemoryStorage, keep_nothing
+from relive.log.recovery import recover
 from relive.log.segment import segment_name
 from relive.simulations.attempts import Worker
 from relive.simulations.damage import lost_checkpoints, misread, rot
-from relive.simulations.plan import CRASH, SYNC_LIES, Fault
+from relive.simulations.driver import Clock
+from relive.simulations.plan import CRASH, KILL, SYNC_LIES, Fault
 from relive.simulations.probes import COMMON, RARE
-from relive.simulations.run import run
+from relive.simulations.run import run, simulated_app
 from relive.simulations.sites import CHOICES, TABLES_FAIL, Chance
 from relive.simulations.subject import attempt, shipped
 from relive.simulations.swarm import generate
+from relive.simulations.trace import Started
+from relive.simulations.world import World
 
 
 def written(*, lies: int) -> MemoryStorage:
@@ -75,6 +80,31 @@ def test_a_start_leaves_out_checkpoints_that_a_disk_lied_about_and_those_of_segm
         assert not verdict.violations, (seed, verdict.violations)
 
     assert gone > 0
+
+
+def test_a_kill_while_no_process_runs_leaves_the_disk_and_what_it_has_not_written_yet() -> None:
+    world = World(generate(0, ()), simulated_app(), Clock())
+    world.storage = written(lies=1)
+    world.stop_process(Fault(0, KILL, 0, 0))
+
+    assert world.storage.content("file") == b"data"
+    assert world.storage.has_lied, "the machine goes on, and so does the lie"
+
+
+async def test_what_a_start_has_confirmed_may_be_lost_once_the_disk_has_lied_about_it() -> None:
+    """Entry 2 was written again and confirmed by the start after a failed sync, by no writer: seed 27187."""
+    whole = attempt(evolve(generate(0, ()), faults=())).run.storage
+    assert whole is not None
+    entries: list[Entry] = []
+    recover(whole.copy(), entries.append)
+    for confirmed, is_over in ((len(entries), False), (len(entries) + 1, True)):
+        world = World(generate(0, ()), simulated_app(), Clock())
+        world.storage = whole
+        world.trace.add(Started(2, confirmed, torn=False))
+        async with trio.open_nursery() as world.nursery:
+            world.count_losses([*entries, *entries[-1:]])
+
+        assert (world.has_given_up, world.nursery.cancel_scope.cancel_called) == (is_over, is_over)
 
 
 def test_a_crash_excuses_no_checkpoint_that_it_has_left_whole() -> None:
