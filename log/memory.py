@@ -160,7 +160,9 @@ class MemoryStorage:
     @property
     def has_lied(self) -> bool:
         """Whether something counts as synced that a crash may lose."""
-        return any(file.lied or file.is_doomed for file in self._files.values())
+        return any(
+            file.lied or file.is_doomed for files in (self._files, self._files_on_disk) for file in files.values()
+        )
 
     def sync_folder(self) -> None:
         self._begin(Operation("sync_folder"))
@@ -218,6 +220,10 @@ class MemoryStorage:
         for content in (file.cache, file.disk):
             if bit // 8 < len(content):
                 content[bit // 8] ^= 1 << bit % 8
+
+    def contents(self) -> dict[str, bytes]:
+        """Of all files by name, with those that were removed and may be there again after a crash."""
+        return {name: bytes(file.cache) for name, file in {**self._files_on_disk, **self._files}.items()}
 
     def content(self, name: str) -> bytes:
         """A whole file."""

@@ -367,7 +367,7 @@ class World:
         if before.has_lied:
             held = []
             recover(before.copy(), held.append)
-            confirmed = {name: before.content(name) for name in before.names()}
+            confirmed = before.contents()
         before.crash(lambda name, page: self.crashes.random() * 100 < survivors)
         # What the dead process still does, it does to a disk that nobody has any more.
         self.storage = deepcopy(before)
