@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+import threading
 from collections.abc import Iterator
 
 HOST = "127.0.0.1"
@@ -16,7 +17,8 @@ FIRST, LAST = 12_000, 32_000
 
 def free_port() -> int:
     """A port that nobody serves, and nor the next one, where a server puts its HTTP actions."""
-    return next(PORTS)
+    with ONE_AT_A_TIME:
+        return next(PORTS)
 
 
 def free_ports() -> Iterator[int]:
@@ -43,3 +45,4 @@ def is_free(port: int) -> bool:
 
 
 PORTS = free_ports()
+ONE_AT_A_TIME = threading.Lock()
