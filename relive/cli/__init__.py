@@ -4,6 +4,8 @@ main         the `relive` command: subcommands, exit codes, how errors are shown
 options      arguments and options that several commands share
 output       results to stdout, remarks to stderr
 progress     bars for what takes long
+failures     what is said of an error, and how the command ends then
+exit_codes   the codes that commands end with
 
 init         `relive init`: copies the template
 template     the app that it copies

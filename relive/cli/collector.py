@@ -1,4 +1,4 @@
-"""When Python looks for garbage: not while a database is recovered, and seldom afterwards."""
+"""When Python looks for garbage: not while a server is imported and a database recovered, and seldom afterwards."""
 
 from __future__ import annotations
 

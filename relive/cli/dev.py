@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .collector import collector_calmed
 from .options import app_argument, folder_type, server_options
 from .serve import open_data
 
@@ -34,8 +35,9 @@ def dev(
     reason; the last good code is served on. What functions print appears here.
     """
     folder = open_data(data)
-    from .development import Development
-    from .serving import Options, run_server  # Much to import, and `open_data` may start over.
+    with collector_calmed():
+        from .development import Development
+        from .serving import Options, run_server  # Much to import, and `open_data` may start over.
 
     options = Options(app, host, port, debug, as_json, False, site_port=site_port, files=files, public_url=public_url)
     run_server(options, folder, Development(app, codegen))

@@ -15,45 +15,12 @@ from collections.abc import Sequence
 import click
 from attrs import define
 
-from ..engine.errors import AppInvalid, DataFolderInvalid, ForkRefused, SchemaMismatch
-from ..engine.history.errors import BeforeHistory, DoesNotFit, NoHistory, NotReproducible, NotYet
-from ..engine.portability.errors import BackupInvalid, BackupRefused
-from ..engine.server.groups import leaves
 from ..engine.version import ENGINE_VERSION
 from ..log.asserts import require_asserts
-from ..log.errors import Damaged, FolderInUse, LogTooShort, NoLog, NoSuchEntry
-from ..protocol.errors import ReliveError
-from .errors import DeployRefused, FileExists, PortUnavailable
+from .exit_codes import FAILED, INTERRUPTED
 from .options import traceback_option
 from .output import say
 
-FAILED = 1
-USAGE = 2
-IN_USE = 3
-APP_REFUSED = 4
-DAMAGED = 5
-INTERRUPTED = 130
-CODES: tuple[tuple[type[Exception], int], ...] = (
-    (FolderInUse, IN_USE),
-    (PortUnavailable, IN_USE),
-    (AppInvalid, APP_REFUSED),
-    (SchemaMismatch, APP_REFUSED),
-    (DeployRefused, APP_REFUSED),
-    (Damaged, DAMAGED),
-    (DoesNotFit, APP_REFUSED),
-    (LogTooShort, DAMAGED),
-    (DataFolderInvalid, USAGE),
-    (ForkRefused, USAGE),
-    (NoLog, USAGE),
-    (NoSuchEntry, USAGE),
-    (NoHistory, USAGE),
-    (BeforeHistory, USAGE),
-    (NotYet, USAGE),
-    (NotReproducible, FAILED),
-    (FileExists, USAGE),
-    (BackupRefused, USAGE),
-    (BackupInvalid, DAMAGED),
-)
 HELP = """\
 relive: a reactive backend in Python, with a log of every change.
 
@@ -153,11 +120,13 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except Exception as error:
+        from .failures import exit_code_of, plainest, text_of  # Every error of relive: too much to load beforehand.
+
         if shown.traceback:
             traceback.print_exception(error)
         cause = plainest(error)
         say(text_of(cause))
-        return next((code for kind, code in CODES if isinstance(cause, kind)), FAILED)
+        return exit_code_of(cause)
     return code if isinstance(code, int) else 0
 
 
@@ -167,22 +136,3 @@ def usage_text(error: click.ClickException) -> str:
     if context is None:
         return text
     return f"{text}{'' if text[-1:] in '.?!' else '.'} See `{context.command_path} --help`."
-
-
-def text_of(error: BaseException) -> str:
-    if isinstance(error, ReliveError):
-        return str(error)
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}"
-    return f"unexpected {type(error).__name__}: {error}; `--traceback` shows where"
-
-
-def plainest(error: BaseException) -> BaseException:
-    """The error behind what nurseries wrapped around it; of several, one that people can act on."""
-    errors = list(leaves(error))
-    for kind in (ReliveError, OSError):
-        for each in errors:
-            if isinstance(each, kind):
-                return each
-    return errors[0]

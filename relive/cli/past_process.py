@@ -15,9 +15,7 @@ from typing import Any
 import trio
 
 from ..engine.server.history_routes import AskPast, PastRefused, Question
-
-FAILED = 1
-"""The query failed, and its answer says how."""
+from .exit_codes import FAILED
 
 
 def ask_past_of(data: Path) -> AskPast:
@@ -31,6 +29,7 @@ def ask_past_of(data: Path) -> AskPast:
             capture_stdout=True,
             capture_stderr=True,
         )
+        # A query that failed has an answer that says how.
         if done.returncode not in (0, FAILED) or not done.stdout:
             raise PastRefused(problem_of(done))
         tree: dict[str, Any] = plain_json.loads(done.stdout)

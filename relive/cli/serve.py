@@ -8,6 +8,7 @@ import click
 
 from ..engine.data_folder import DataFolder
 from ..engine.determinism import hash_seed
+from .collector import collector_calmed
 from .options import optional_app_argument, server_options
 
 
@@ -39,7 +40,8 @@ def serve(
     for holders of the admin key: `relive logs --request ID` shows it.
     """
     folder = open_data(data)
-    from .serving import Options, run_server  # Much to import, and `open_data` may start over.
+    with collector_calmed():
+        from .serving import Options, run_server  # Much to import, and `open_data` may start over.
 
     options = Options(
         app, host, port, debug, as_json, not show_errors, site_port=site_port, files=files, public_url=public_url
