@@ -56,8 +56,12 @@ async def webhook(ctx: ActionCtx, request: Request) -> Response:
     try:
         ticket = await ctx.run_mutation(received, sender, title, body)
     except ApplicationError as error:
-        limited = isinstance(error.data, dict) and error.data.get("kind") == "RateLimited"
-        return Response.json({"error": error.data}, status=429 if limited else 400, headers=CORS)
+        match error.data:
+            case {"kind": "RateLimited"}:
+                status = 429
+            case _:
+                status = 400
+        return Response.json({"error": error.data}, status=status, headers=CORS)
     return Response.json({"ticket": ticket}, status=201, headers=CORS)
 
 

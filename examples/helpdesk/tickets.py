@@ -124,7 +124,7 @@ async def details(ctx: QueryCtx, ticket: str) -> Details | None:
     if found is None:
         return None
     job = await ctx.db.system.get(found.reminder) if found.reminder is not None else None
-    attachments = []
+    attachments: list[Attached] = []
     for attachment in await ctx.db.query(Attachment).index(Attachment.by_ticket, found.id).take(50):
         file = await ctx.db.system.get(attachment.file)
         attachments.append(
@@ -166,7 +166,7 @@ async def similar(ctx: QueryCtx, ticket: Id[Ticket]) -> list[Alike]:
     found = await ctx.db.get(ticket)
     if found is None or found.embedding is None:
         return []
-    alike = []
+    alike: list[Alike] = []
     for id, score in await ctx.vector_search(Ticket.by_embedding, found.embedding, limit=6):
         other = await ctx.db.get(id)
         if id != ticket and other is not None and score >= LIKE_MIN:
