@@ -39,6 +39,7 @@ from .engine.data.schema import nested as nested
 from .engine.data.schema import text_index as text_index
 from .engine.data.schema import vector_index as vector_index
 from .engine.data.settings import Settings as Settings
+from .engine.data.system_tables import CronJob as CronJob
 from .engine.data.system_tables import ScheduledFunction as ScheduledFunction
 from .engine.data.system_tables import StoredFile as StoredFile
 from .engine.data.text_indexes import ANY as ANY
@@ -87,6 +88,7 @@ __all__ = [
     "ApplicationError",
     "BodyTooLarge",
     "COMMIT_TIMESTAMP",
+    "CronJob",
     "Crons",
     "CustomJwt",
     "DatabaseError",

@@ -5,22 +5,16 @@
     crons.daily("report", send_report, {"to": "all"}, hour_utc=8)
     crons.cron("workdays", "30 9 * * 1-5", greet)
 
-A schedule is an interval or an expression; both have a text, by which a deploy tells whether one has changed.
-All times are UTC.
+All times are UTC.  Those that functions add and remove while they run: ``ctx.crons``.
 
-Invariants
-    * The next run that a schedule gives comes after the moment that it is asked for.
-    * Text and schedule say the same: `schedule_of` of the text is the schedule.
+Invariant: what is declared could run: there is such a function, and it takes the arguments.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from hashlib import blake2b
-from math import floor, isfinite
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 from attrs import frozen
 
@@ -29,84 +23,12 @@ from ...protocol.paths import parse
 from ...protocol.values import Value
 from ..data.documents import to_value
 from ..errors import AppInvalid, ArgumentValidationError
-from ..limits import CRON_INTERVAL_S_MAX, CRON_NAME_CHARS_MAX, CRONS_MAX
+from ..limits import CRONS_MAX
+from ..transactions.cron_schedules import Schedule
+from ..transactions.crons import CronTimes, check_name
+from ..transactions.scheduling import Schedulable
 from .endpoint import Endpoint
 from .functions import ActionFunction, AnyFunction, MutationFunction
-
-DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
-Day = Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"]
-
-Scheduled = MutationFunction[..., Any] | ActionFunction[..., Any] | str
-
-
-@frozen
-class Every:
-    """So many seconds between the beginning of one run and the next; the first one at the deploy."""
-
-    seconds: float
-
-    @property
-    def text(self) -> str:
-        return f"every {self.seconds:.12g} s"
-
-    def first(self, now: float) -> float:
-        return now
-
-    def after(self, due: float, now: float) -> tuple[float, int]:
-        """The next run after ``now`` in step with the one that was ``due``, and how many lie between."""
-        step = self.seconds * 1000
-        missed = max(floor((now - due) / step), 0)
-        upcoming = due + (missed + 1) * step
-        while upcoming <= now:  # Fractions of a millisecond.
-            missed, upcoming = missed + 1, upcoming + step
-        return upcoming, missed
-
-
-@frozen
-class Clock:
-    """At the times that an expression names."""
-
-    expression: str
-
-    @property
-    def text(self) -> str:
-        return f"cron {self.expression}"
-
-    def first(self, now: float) -> float:
-        return self.after(now, now)[0]
-
-    def after(self, due: float, now: float) -> tuple[float, int]:
-        from cronsim import CronSim  # Only apps with crons need it.
-
-        moment = dt.datetime.fromtimestamp(now / 1000, dt.UTC)
-        return next(CronSim(self.expression, moment)).timestamp() * 1000, 0
-
-
-Schedule = Every | Clock
-
-
-def schedule_of(text: str) -> Schedule:
-    kind, _, rest = text.partition(" ")
-    return Every(float(rest.removesuffix(" s"))) if kind == "every" else Clock(rest)
-
-
-def checked_clock(expression: object) -> Clock:
-    """Raises ValueError for what cannot be read, and for what never comes."""
-    from cronsim import CronSim, CronSimError
-
-    if not isinstance(expression, str):
-        raise ValueError(f"a cron expression is text, such as '0 9 * * 1-5', not {expression!r}")
-    fields = expression.split()
-    if len(fields) != 5:
-        form = "minute, hour, day of the month, month and day of the week"
-        raise ValueError(f"{expression!r} has {len(fields)} fields; a cron expression has 5: {form}")
-    try:
-        next(CronSim(expression, dt.datetime(2024, 1, 1, tzinfo=dt.UTC)))
-    except CronSimError as error:
-        raise ValueError(f"the cron expression {expression!r} cannot be read: {error}") from None
-    except StopIteration:
-        raise ValueError(f"the cron expression {expression!r} names no time that ever comes") from None
-    return Clock(" ".join(fields))
 
 
 @frozen(eq=False)
@@ -115,7 +37,7 @@ class Declared:
 
     name: str
     schedule: Schedule
-    function: Scheduled
+    function: Schedulable[...] | str
     args: Value
 
 
@@ -129,11 +51,10 @@ class Cron:
     args: Value
 
 
-class Crons:
+class Crons(CronTimes[None]):
     """Functions that run again and again; make one in a module of the app, such as ``crons.py``.
 
-    Each method takes a name of its own, a mutation or an action (or its name, ``module:function``), and an
-    object of arguments.  They raise ValueError for a name that is taken, and for a time that there is not.
+    The first run of an interval is at the deploy.  Each method raises ValueError for a name that is taken, too.
     """
 
     def __init__(self) -> None:
@@ -142,80 +63,10 @@ class Crons:
     def __iter__(self) -> Iterator[Declared]:
         return iter(self._declared.values())
 
-    def every(
-        self, name: str, interval: dt.timedelta | float, function: Scheduled, args: Mapping[str, Any] | None = None, /
+    def _add(
+        self, name: str, schedule: Schedule, function: Schedulable[...] | str, args: Mapping[str, Any] | None
     ) -> None:
-        """Again and again, at least a second apart; a number is of seconds.  The first run is at the deploy."""
-        seconds = interval.total_seconds() if isinstance(interval, dt.timedelta) else interval
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not isfinite(seconds):
-            raise ValueError(f"{name!r}: every() takes seconds or a timedelta, not {interval!r}")
-        if not 1 <= seconds <= CRON_INTERVAL_S_MAX:
-            raise ValueError(f"{name!r}: an interval is from 1 s to {CRON_INTERVAL_S_MAX:,.0f} s, not {seconds:,g} s")
-        self._add(name, Every(float(f"{seconds:.12g}")), function, args)
-
-    def hourly(
-        self, name: str, function: Scheduled, args: Mapping[str, Any] | None = None, /, *, minute_utc: int | None = None
-    ) -> None:
-        """Each hour at that minute; at one that depends on the name, if none is given."""
-        self._add(name, Clock(f"{minute(name, minute_utc)} * * * *"), function, args)
-
-    def daily(
-        self,
-        name: str,
-        function: Scheduled,
-        args: Mapping[str, Any] | None = None,
-        /,
-        *,
-        hour_utc: int,
-        minute_utc: int | None = None,
-    ) -> None:
-        """Each day at that time."""
-        hour = within(name, "hour_utc", hour_utc, 0, 23)
-        self._add(name, Clock(f"{minute(name, minute_utc)} {hour} * * *"), function, args)
-
-    def weekly(
-        self,
-        name: str,
-        function: Scheduled,
-        args: Mapping[str, Any] | None = None,
-        /,
-        *,
-        day: Day,
-        hour_utc: int,
-        minute_utc: int | None = None,
-    ) -> None:
-        """Each week on that day, such as ``"monday"``."""
-        if day not in DAYS:
-            raise ValueError(f"{name!r}: day= is one of {', '.join(DAYS)}, not {day!r}")
-        hour = within(name, "hour_utc", hour_utc, 0, 23)
-        self._add(name, Clock(f"{minute(name, minute_utc)} {hour} * * {DAYS.index(day)}"), function, args)
-
-    def monthly(
-        self,
-        name: str,
-        function: Scheduled,
-        args: Mapping[str, Any] | None = None,
-        /,
-        *,
-        day: int,
-        hour_utc: int,
-        minute_utc: int | None = None,
-    ) -> None:
-        """Each month on that day; not in months that have no such day."""
-        date, hour = within(name, "day", day, 1, 31), within(name, "hour_utc", hour_utc, 0, 23)
-        self._add(name, Clock(f"{minute(name, minute_utc)} {hour} {date} * *"), function, args)
-
-    def cron(self, name: str, expression: str, function: Scheduled, args: Mapping[str, Any] | None = None, /) -> None:
-        """At the times of a cron expression of five fields: minute, hour, day, month, day of the week."""
-        try:
-            schedule = checked_clock(expression)
-        except ValueError as error:
-            raise ValueError(f"{name!r}: {error}") from None
-        self._add(name, schedule, function, args)
-
-    def _add(self, name: str, schedule: Schedule, function: Scheduled, args: Mapping[str, Any] | None) -> None:
-        if not isinstance(name, str) or not name.isprintable() or not 1 <= len(name) <= CRON_NAME_CHARS_MAX:
-            raise ValueError(f"{name!r} cannot name a cron: 1 to {CRON_NAME_CHARS_MAX} printable characters can")
+        check_name(name)
         if name in self._declared:
             raise ValueError(f"there is a cron named {name!r} already")
         try:
@@ -223,19 +74,6 @@ class Crons:
         except (InvalidValue, TypeError, ValueError) as error:
             raise ValueError(f"{name!r}: its arguments are no object of values: {error}") from None
         self._declared[name] = Declared(name, schedule, function, value)
-
-
-def within(name: str, what: str, number: object, lowest: int, highest: int) -> int:
-    if type(number) is not int or not lowest <= number <= highest:
-        raise ValueError(f"{name!r}: {what}= is a number from {lowest} to {highest}, not {number!r}")
-    return number
-
-
-def minute(name: str, given: int | None) -> int:
-    """Crons that do not mind should not all begin at once."""
-    if given is not None:
-        return within(name, "minute_utc", given, 0, 59)
-    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big") % 60
 
 
 def find_crons(

@@ -268,7 +268,7 @@ class PresenceRow(Row, Document, table="_presence"):
 
 
 class CronJob(Row, Document, table="_cron_jobs"):
-    """A function that runs again and again: one row for each that the deployed code declares."""
+    """A function that runs again and again: one row for each that the code declares or a mutation has added."""
 
     name: str = field()
     schedule: str
@@ -284,8 +284,11 @@ class CronJob(Row, Document, table="_cron_jobs"):
     """The run before: its row is kept for some days."""
     skipped: int
     """Runs that did not happen: the one before had not ended, the deployment was paused, or nothing was served."""
+    undeclared: bool | Unset = field(default=UNSET)
+    """True if no code declares it: a mutation has added it, and no deploy removes it."""
 
     by_name = index(name)
+    by_next_run = index(next_run)
 
 
 class StoredFile(Row, Document, table="_storage"):
@@ -345,7 +348,7 @@ WRITTEN_BY: Final[Mapping[str, str]] = {
     "_pauses": "`relive pause` writes it, and `relive resume` removes it",
     "_durable_actions": "call an `@action(durable=True)`, and cancel it with `relive actions cancel ID`",
     "_scheduled_functions": "`ctx.scheduler` writes it: run_after(), run_at(), cancel()",
-    "_cron_jobs": "declare crons in the app: `crons = Crons()`",
+    "_cron_jobs": "declare crons in the app, `crons = Crons()`, or add them with `ctx.crons`",
     "_steps": "durable actions record theirs there",
     "_sessions": "it holds the clients that `@on_connect` was called for",
     "_presence": "mutations write it that enter a room of a `Presence`, and the server when a session ends",

@@ -1,28 +1,33 @@
-"""Rows of crons: written by the deploys that declare them, and by each run.
+"""Rows of crons: written by the deploys that declare them, by the mutations that add them, and by each run.
 
     deploy ──> a row for each cron ──> due ──> a scheduled function, and the time of the next run: one entry
                                           └──> the last run has not ended: skipped, and the time of the next run
 
 Invariants
     * Of each cron at most one run is under way, or waits for its turn.
-    * A deploy that leaves the schedule of a cron as it is leaves the time of its next run as it is.
+    * A deploy that leaves the schedule of a cron as it is leaves the time of its next run as it is; and it leaves
+      those that mutations have added as they are, unless the code declares one of the same name from now on.
     * The time of the next run is written in the entry that begins a run, so no run happens twice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import cast
 
 from attrs import define
 
+from ...protocol.order import sort_key
 from ...protocol.values import Value, equal
-from ..application.crons import Cron, schedule_of
+from ..application.crons import Cron
 from ..data.documents import to_value
 from ..data.system_tables import CODECS, NUMBERS, CronJob
 from ..execution.executor import Executor
 from ..execution.system_writes import SystemCtx
+from ..transactions.cron_schedules import schedule_of
 from ..transactions.mutation_run import MutationRun
+from ..transactions.range_query import BEYOND
 from ..transactions.scheduling import at, job_of, schedule
 
 CRONS = CronJob.__table__
@@ -35,7 +40,8 @@ def plan(run: MutationRun, crons: dict[str, Cron]) -> None:
     codec, now = CODECS[CRONS], run.run.clock_ns / 1e6
     rows = {row.name: row for row in rows_of(run)}
     for name in rows.keys() - crons.keys():
-        run.remove(CRONS, rows[name].id)
+        if rows[name].undeclared is not True:
+            run.remove(CRONS, rows[name].id)
     for name, cron in crons.items():
         row = rows.get(name)
         fields: dict[str, Value]
@@ -45,6 +51,7 @@ def plan(run: MutationRun, crons: dict[str, Cron]) -> None:
         else:
             fields = cast("dict[str, Value]", to_value(row))
         before = dict(fields)
+        fields.pop("undeclared", None)
         if row is None or row.schedule != cron.schedule.text:
             fields["nextRun"] = cron.schedule.first(now)
         fields |= {"name": name, "schedule": cron.schedule.text, "function": cron.path, "args": [cron.args]}
@@ -63,16 +70,22 @@ class CronRuns:
 
     def rows(self) -> list[CronJob]:
         """As of the newest commit."""
-        versions = self.executor.runtime.tables.table(CRONS).versions.values()
-        rows = [version.document for version in versions]
-        return [row for row in rows if isinstance(row, CronJob)]
+        return list(self.upcoming())
+
+    def upcoming(self, until: float | None = None) -> Iterator[CronJob]:
+        """In the order of their next runs; those that are due at a time, if one is given."""
+        index = self.executor.runtime.tables.table(CRONS).index(CronJob.by_next_run.name)
+        for key in index.scan(b"", None if until is None else sort_key(until) + BEYOND):
+            row = index.entries[key].document
+            assert isinstance(row, CronJob)
+            yield row
 
     def next_due(self) -> float | None:
-        return min((row.next_run for row in self.rows()), default=None)
+        return next((row.next_run for row in self.upcoming()), None)
 
     def begin(self, now: float, *, skip: bool = False) -> int:
         """Begin a run of each cron that is due, or skip all of them; how many were due.  Raises WritesRefused."""
-        due = sorted((row for row in self.rows() if row.next_run <= now), key=lambda row: (row.next_run, row.name))
+        due = sorted(self.upcoming(now), key=lambda row: (row.next_run, row.name))
         for row in due:
             note = partial(begin, id=row.id, skip=skip)
             self.executor.write(row.function, CRON, note, {"cron": row.name}, row.name)

@@ -23,6 +23,8 @@ action_context    ``ctx`` of an action, and what it asks of the server
 storage           files, as `ctx.storage`
 upload_tokens     what makes an address one where files may be posted
 scheduling        ``ctx.scheduler``: functions for later
+cron_schedules    when something runs again and again
+crons             ``ctx.crons``: functions that run again and again, added and removed by mutations
 presence          `Presence`: which client's session is in which room
 rate_limits       `TokenBucket`, `FixedWindow`: how often something may be done
 meta              ``ctx.meta``: what a function can know of itself

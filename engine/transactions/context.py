@@ -15,6 +15,7 @@ from ..data.vector_fields import VectorFilter
 from ..data.vector_indexes import VectorIndexOf
 from ..limits import VECTOR_RESULTS
 from .auth import Auth
+from .crons import MutationCrons
 from .database_access import DatabaseReader, DatabaseWriter, codec_of
 from .environment import Environment
 from .meta import Meta, MutationMeta
@@ -180,6 +181,11 @@ class MutationCtx(QueryCtx, MutationCalls):
     def scheduler(self) -> MutationScheduler:
         """Functions for later: scheduled if this transaction is committed, and not otherwise."""
         return MutationScheduler(self._run)
+
+    @property
+    def crons(self) -> MutationCrons:
+        """Functions that run again and again, added and removed as part of this transaction."""
+        return MutationCrons(self._run)
 
     @property
     def storage(self) -> MutationStorage:

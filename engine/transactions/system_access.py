@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar, overload
 from ...actors.definition import BY_CREATION_TIME
 from ...log.entry import IndexName
 from ..data.schema import Document, Id
-from ..data.system_tables import ScheduledFunction, StoredFile
+from ..data.system_tables import CronJob, ScheduledFunction, StoredFile
 from ..data.visible_tables import VISIBLE, VisibleTable
 from ..errors import TableHidden, TableUnknown
 from .query_run import QueryRun
@@ -41,6 +41,8 @@ class SystemReader:
 
     @overload
     def query(self, table: Literal["_scheduled_functions"], /) -> Query[ScheduledFunction]: ...
+    @overload
+    def query(self, table: Literal["_cron_jobs"], /) -> Query[CronJob]: ...
     @overload
     def query(self, table: Literal["_storage"], /) -> Query[StoredFile]: ...
     @overload

@@ -52,14 +52,14 @@ def cancel(target: Target, id: str, as_json: bool) -> None:
 @jobs.command()
 @server_command
 def crons(target: Target, as_json: bool) -> None:
-    """Show the crons of the deployed code: when each ran, and when it runs next."""
+    """Show the crons that the code declares or mutations have added: when each ran, and when it runs next."""
     found = ask(target, "GET", CRON_ROUTE)["crons"]
     if as_json:
         print_json(found)
     elif found:
         show(CRON_COLUMNS, [cron_row(each) for each in found])
     else:
-        say("the deployed code declares none: `crons = Crons()`, then `crons.every(name, seconds, function)`")
+        say("there are none: declare them, `crons = Crons()`, or have a mutation add them, `ctx.crons.every(...)`")
 
 
 def cron_row(each: Tree) -> tuple[str, ...]:

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from relive.engine.application.app import App, load_bundle
 from relive.engine.application.bundle import bundle_of
-from relive.engine.application.crons import Clock, Every, checked_clock, schedule_of
 from relive.engine.deployment.app_changes import AppChanges
 from relive.engine.errors import AppInvalid
 from relive.engine.execution.pause import pause, resume
+from relive.engine.transactions.cron_schedules import Clock, Every, checked_clock, schedule_of
 from relive.log.entry import FIRST_LSN
 
-from relive.testing import TestApp
+from relive import ApplicationError
+from relive.testing import FunctionFailed, TestApp
 
 from ..server.harness import eventually, serve
 
@@ -54,6 +55,38 @@ async def who(ctx: MutationCtx) -> None:
 async def slow(ctx: ActionCtx) -> None:
     await ctx.run_mutation(put, "begun")
     await trio.sleep_forever()
+
+@mutation
+async def again(ctx: MutationCtx, name: str, seconds: float) -> Id[CronJob]:
+    return await ctx.crons.every(name, seconds, put, {"text": name})
+
+@mutation
+async def again_and_fail(ctx: MutationCtx, name: str) -> None:
+    await ctx.crons.every(name, 60, put, {"text": name})
+    raise ApplicationError("no")
+
+@mutation
+async def at_times(ctx: MutationCtx, expression: str) -> None:
+    await ctx.crons.cron("times", expression, "main:put", {"text": "time"})
+
+@mutation
+async def each_way(ctx: MutationCtx) -> None:
+    await ctx.crons.hourly("hourly", put, {"text": "h"}, minute_utc=5)
+    await ctx.crons.daily("daily", put, {"text": "d"}, hour_utc=8, minute_utc=0)
+    await ctx.crons.weekly("weekly", put, {"text": "w"}, day="monday", hour_utc=8, minute_utc=0)
+    await ctx.crons.monthly("monthly", put, {"text": "m"}, day=3, hour_utc=8, minute_utc=0)
+
+@mutation
+async def wrong(ctx: MutationCtx, function: str, args: dict[str, str]) -> None:
+    await ctx.crons.every("wrong", 60, function, args)
+
+@mutation
+async def no_more(ctx: MutationCtx, name: str) -> None:
+    await ctx.crons.remove(name)
+
+@query
+async def names(ctx: QueryCtx) -> list[str]:
+    return [row.name for row in await ctx.db.system.query(CronJob).index(CronJob.by_name).collect()]
 
 crons = Crons()
 """
@@ -335,3 +368,126 @@ def test_an_app_may_declare_crons_in_several_modules() -> None:
     )
     with TestApp({**source('every("a", 60, put, {"text": "a"})'), "other": text}) as app:
         assert [row["name"] for row in app.documents("_cron_jobs")] == ["a", "b"]
+
+
+def listed(app: TestApp) -> list[str]:
+    names: list[str] = app.query("main:names")
+    return names
+
+
+@pytest.fixture
+def free() -> Iterator[TestApp]:
+    """An app whose mutations add and remove crons."""
+    with TestApp(source('every("tick", 60, put, {"text": "tick"})'), start=START) as app:
+        app.run_scheduled()
+        yield app
+
+
+def test_a_mutation_adds_a_cron_that_runs_in_step_until_one_removes_it(free: TestApp) -> None:
+    id = free.mutation("main:again", name="a", seconds=100)
+    assert row(free, "a")["_id"] == id
+    assert moment(row(free, "a")["nextRun"]) == START + timedelta(seconds=100), "the first run comes after one interval"
+    for _ in range(3):
+        free.advance(101)
+        free.run_scheduled()
+    assert free.query("main:notes").count("a") == 3
+    free.mutation("main:no_more", name="a")
+    free.advance(1000)
+    free.run_scheduled()
+    assert (free.query("main:notes").count("a"), listed(free)) == (3, ["tick"])
+
+
+def test_a_cron_is_added_and_removed_with_its_transaction_or_not_at_all(free: TestApp) -> None:
+    names = free.watch("main:names")
+    with pytest.raises(ApplicationError, match="no"):
+        free.mutation("main:again_and_fail", name="a")
+    assert listed(free) == ["tick"]
+    free.mutation("main:again", name="a", seconds=60)
+    free.mutation("main:no_more", name="a")
+    assert names.results == [["tick"], ["a", "tick"], ["tick"]], "who watches the table sees each commit"
+
+
+def test_each_way_to_give_a_time_works_at_run_time_as_it_does_in_the_code(free: TestApp) -> None:
+    free.mutation("main:each_way")
+    free.mutation("main:at_times", expression="15 * * * *")
+    upcoming = {name: moment(row(free, name)["nextRun"]) for name in listed(free) if name != "tick"}
+    assert upcoming == {
+        "hourly": START.replace(hour=13, minute=5),
+        "daily": datetime(2024, 1, 2, 8, tzinfo=UTC),
+        "weekly": datetime(2024, 1, 8, 8, tzinfo=UTC),
+        "monthly": datetime(2024, 1, 3, 8, tzinfo=UTC),
+        "times": START.replace(hour=13, minute=15),
+    }
+
+
+def test_deploys_and_restarts_leave_crons_that_mutations_have_added_as_they_are(free: TestApp) -> None:
+    free.mutation("main:again", name="a", seconds=100)
+    before = row(free, "a")
+    free.deploy(source())
+    free.restart()
+    assert (listed(free), row(free, "a")) == (["a"], before)
+    free.advance(101)
+    free.run_scheduled()
+    assert free.query("main:notes").count("a") == 1
+
+
+def test_code_that_declares_a_cron_of_the_same_name_takes_it_over(free: TestApp) -> None:
+    free.mutation("main:again", name="a", seconds=100)
+    free.deploy(source('every("a", 50, put, {"text": "declared"})'))
+    assert (listed(free), "undeclared" in row(free, "a")) == (["a"], False)
+    with pytest.raises(FunctionFailed, match="the code declares the cron 'a'"):
+        free.mutation("main:no_more", name="a")
+    free.deploy(source())
+    assert listed(free) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "args", "problem"),
+    [
+        ("again", {"name": "tick", "seconds": 60}, "there is a cron named 'tick' already: every 60 s, main:put"),
+        ("again", {"name": "", "seconds": 60}, "cannot name a cron"),
+        ("again", {"name": "a", "seconds": 0.5}, "an interval is from 1 s"),
+        ("at_times", {"expression": "61 * * * *"}, "cannot be read"),
+        ("at_times", {"expression": "0 0 31 2 *"}, "cannot be read"),
+        ("wrong", {"function": "main:nothing", "args": {}}, "main:nothing"),
+        ("wrong", {"function": "main:notes", "args": {}}, "as Mutation or action"),
+        ("wrong", {"function": "main:put", "args": {"more": "x"}}, "unknown field `more`"),
+        ("wrong", {"function": "main:put", "args": {"text": "x" * 2_000_000}}, "bytes of arguments"),
+        ("no_more", {"name": "nothing"}, "there is no cron named 'nothing'"),
+        ("no_more", {"name": "tick"}, "the code declares the cron 'tick'"),
+    ],
+)
+def test_what_cannot_be_a_cron_is_refused_and_nothing_is_added(
+    free: TestApp, path: str, args: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(FunctionFailed) as failed:
+        free.mutation(f"main:{path}", **args)
+    assert problem in str(failed.value)
+    assert listed(free) == ["tick"]
+
+
+def test_a_cron_whose_function_a_deploy_has_removed_fails_and_says_so_until_it_is_removed(free: TestApp) -> None:
+    free.mutation("main:again", name="a", seconds=100)
+    free.deploy({"main": FUNCTIONS.replace("async def put(", "async def set(").replace(", put,", ", set,")})
+    free.advance(101)
+    free.run_scheduled()
+    (job,) = [job for job in free.documents("_scheduled_functions") if job["state"]["kind"] == "failed"]
+    assert "main:put" in job["state"]["error"]
+    free.mutation("main:no_more", name="a")
+    assert listed(free) == []
+
+
+async def test_a_server_begins_crons_that_mutations_have_added() -> None:
+    async with serve(loaded()) as running, running.client() as client:
+        await client.connect()
+        await client.answered(0, "main:again", name="a", seconds=1.0)
+        await eventually(lambda: bool([*running.database.schedules.jobs.all()]))
+        job = next(running.database.schedules.jobs.all())
+        assert job.row.name == "main:put"
+
+
+def test_who_adds_a_cron_has_read_that_its_name_is_free(free: TestApp) -> None:
+    """So that of two who do so at once one runs again, and is refused."""
+    free.mutation("main:again", name="a", seconds=60)
+    entry = list(free._database.log.reader.entries(FIRST_LSN))[-1]
+    assert [(read.index.table, read.index.index) for read in entry.reads] == [("_cron_jobs", "by_name")]

@@ -9,11 +9,11 @@ from relive.actors.scheduler import Queue
 from relive.engine import database
 from relive.engine.actions import steps
 from relive.engine.actions.durable import Records, require_unfinished
-from relive.engine.application.crons import Every
 from relive.engine.execution.beside import Beside
 from relive.engine.scheduling import crons, jobs
 from relive.engine.scheduling.driver import Schedules
 from relive.engine.transactions import scheduling
+from relive.engine.transactions.cron_schedules import Every
 from relive.simulations.plan import CRASH, DISK_FULL, KILL
 
 from .planted import Patch, bug, nothing
