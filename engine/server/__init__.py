@@ -1,6 +1,7 @@
 """The shells that carry the engine to the network: one port for websockets and HTTP.
 
 listener     accepts, hands each stream on, stops gracefully
+descriptors  how many of them clients may hold
 head         the head of a request, before anybody knows who will speak
 groups       what nurseries raise, and which of it matters
 stream       a socket whose head was read already; its writers take turns

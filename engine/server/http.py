@@ -34,6 +34,7 @@ from . import (
     storage_routes,
 )
 from .access import Access
+from .descriptors import Descriptors
 from .history_routes import AskPast, Past
 
 CORS_AGE_S = 86_400
@@ -46,7 +47,13 @@ LATER: dict[type[Exception], str] = {
 METHODS = ["GET", "POST", "OPTIONS", "PATCH", "DELETE", "PUT"]
 
 
-def routes(database: Database, access: Access, instance_name: str, ask_past: AskPast | None = None) -> ASGIApp:
+def routes(
+    database: Database,
+    access: Access,
+    instance_name: str,
+    ask_past: AskPast | None = None,
+    descriptors: Descriptors | None = None,
+) -> ASGIApp:
     """The HTTP application."""
     past = Past(database, ask_past)
     app = Starlette(
@@ -63,7 +70,7 @@ def routes(database: Database, access: Access, instance_name: str, ask_past: Ask
             *log_routes.routes(database, access),
             *migration_routes.routes(database, access),
             *state_routes.routes(database, access),
-            *storage_routes.routes(database),
+            *storage_routes.routes(database, descriptors or Descriptors()),
         ],
     )
     app.router.redirect_slashes = False

@@ -33,9 +33,9 @@ from ..authentication.own_tokens import own_key
 from ..database import Database
 from ..determinism import gate
 from ..env import Env
-from ..limits import CONNECTIONS_MAX
 from .access import Access
 from .connection import Connection
+from .descriptors import Descriptors
 from .groups import is_broken_invariant, leaves, single_error
 from .head import RECEIVE_BYTES, read_head, refuse
 from .history_routes import AskPast
@@ -86,6 +86,7 @@ class Server:
     sockets: dict[Socket, None] = Factory(dict[Socket, None])
     streams: dict[trio.SocketStream, bool] = Factory(dict[trio.SocketStream, bool])
     """Every open connection, and whether its request head has been read."""
+    descriptors: Descriptors = Factory(Descriptors)
     public_url: str | None = None
     """Under which address clients reach it, if that is another than it listens on."""
     site_url: str | None = None
@@ -134,7 +135,7 @@ class Server:
         context, config = WorkerContext(None), quiet_config()
         access = Access(self.admin_keys, self.keys)
         site = Site(self.database, access)
-        main = beside(routes(self.database, access, self.instance_name, self.ask_past), site)
+        main = beside(routes(self.database, access, self.instance_name, self.ask_past, self.descriptors), site)
         with single_error():
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self.database.run)
@@ -236,7 +237,7 @@ class Server:
     ) -> None:
         """One accepted connection, to its end; whatever happens there stays there.  Sockets of clients belong
         to the main port."""
-        if len(self.streams) >= CONNECTIONS_MAX:
+        if not self.descriptors.take():
             return  # Whoever accepted it closes it.
         self.streams[stream] = False
         try:
@@ -259,6 +260,7 @@ class Server:
                 raise
         finally:
             del self.streams[stream]
+            self.descriptors.give_back()
             self.stream_ended.set()
 
     async def serve_request(

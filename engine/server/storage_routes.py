@@ -20,6 +20,7 @@ from attrs import define, field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from ...protocol.close import ErrorClass, Refused
 from ..data.system_tables import StoredFile
@@ -31,6 +32,7 @@ from ..limits import UPLOADS_MAX
 from ..transactions.storage import FILE_PATH, UPLOAD_PATH, FileId
 from ..transactions.upload_tokens import judge_token
 from .bodies import answer
+from .descriptors import Descriptors
 
 ALGORITHM: Final = "sha-256="
 CACHED: Final = "private, max-age=2592000"
@@ -40,8 +42,8 @@ DRAIN_S_MAX: Final = 5.0
 NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
-def routes(database: Database) -> list[Route]:
-    storage = StorageRoutes(database)
+def routes(database: Database, descriptors: Descriptors) -> list[Route]:
+    storage = StorageRoutes(database, descriptors)
     return [
         Route(UPLOAD_PATH, storage.upload, methods=["POST"]),
         Route(f"{FILE_PATH}/{{name:path}}", storage.download, methods=["GET"]),
@@ -51,6 +53,7 @@ def routes(database: Database) -> list[Route]:
 @define(eq=False)
 class StorageRoutes:
     database: Database
+    descriptors: Descriptors
     uploads: trio.CapacityLimiter = field(factory=lambda: trio.CapacityLimiter(UPLOADS_MAX))
 
     async def upload(self, request: Request) -> Response:
@@ -125,19 +128,20 @@ class StorageRoutes:
         return await self.send(file, start, stop, status, headers)
 
     async def send(self, file: StoredFile, start: int, stop: int, status: int, headers: dict[str, str]) -> Response:
-        parts = self.database.files.read(file, start, stop)
+        parts = self.read(file, start, stop)
         try:
             first = await anext(parts)  # Before the head of the answer: it may fail.
         except (FileGone, FilesUnavailable, OSError) as error:
             raise refused(error) from None
 
-        async def body() -> AsyncGenerator[bytes, None]:
-            async with aclosing(parts):
-                yield first
+        return Parts(first, parts, status, headers)
+
+    async def read(self, file: StoredFile, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+        """Raises Refused, FileGone, FilesUnavailable, OSError."""
+        with self.descriptors.one():
+            async with aclosing(self.database.files.read(file, start, stop)) as parts:
                 async for part in parts:
                     yield part
-
-        return StreamingResponse(body(), status, headers)
 
     async def find(self, name: str) -> StoredFile:
         """Raises Refused."""
@@ -148,6 +152,24 @@ class StorageRoutes:
         if file is None:
             raise Refused(ErrorClass.NOT_FOUND, "FileNotFound", "there is no such file, or it was deleted")
         return file
+
+
+class Parts(StreamingResponse):
+    """A body of which the first part is here; what it is read from is closed with it, however it ends."""
+
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None], status: int, headers: dict[str, str]) -> None:
+        self.rest, self.whole = rest, chained(first, rest)
+        super().__init__(self.whole, status, headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with aclosing(self.rest), aclosing(self.whole):
+            await super().__call__(scope, receive, send)
+
+
+async def chained(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    yield first
+    async for part in rest:
+        yield part
 
 
 async def drain(request: Request) -> None:

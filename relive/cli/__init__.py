@@ -30,6 +30,7 @@ log          `relive log`: show and verify
 blame        every change of a document, and why
 checkpoint   `relive log checkpoint`, and how a server has it done
 compaction   `relive log compact` and `relive log erase`
+descriptors    how many files and connections a server may have open
 collector    when Python looks for garbage
 log_files    reads a log beside its writer
 statistics_text  how much a log holds, for people and for programs

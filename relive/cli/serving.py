@@ -33,6 +33,7 @@ from ..engine.files.folder_files import FolderFiles
 from ..engine.server.listener import Server, reachable
 from .checkpoint import bad_checkpoint, make_checkpoints
 from .collector import collector_calmed
+from .descriptors import descriptors_for_clients
 from .errors import PortUnavailable
 from .log_files import named_in_full
 from .output import print_json, say
@@ -210,6 +211,7 @@ async def serve(
     key = folder.new_local_key()
     server = Server(database, folder.keys(key), folder.instance_name, ask_past_of(folder.folder))
     server.public_url = options.public_url
+    server.descriptors.most = descriptors_for_clients()
     with ExitStack() as stack:
         stack.enter_context(folder.opened_by(key))
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -19,9 +22,10 @@ from relive.engine.server.listener import Server
 from relive.cli import serving
 
 from ..ports import free_port
-from .conftest import Relive, Serve, Start, begin, make_app
+from .conftest import COMMAND, Relive, Running, Serve, Start, begin, make_app
 
 SEGMENT = f"{1:020}.log"
+FILES_MAX = 256
 
 
 @frozen
@@ -211,6 +215,39 @@ def test_a_log_that_has_become_shorter_is_refused(
     assert refused.returncode == 5
     assert "ends at entry 0, but entry 2 was durable" in refused.stderr
     assert "Restore them from a backup" in refused.stderr
+
+
+def test_clients_that_hold_all_the_connections_they_can_leave_the_log_what_it_needs(
+    app: Path, tmp_path: Path, port: int
+) -> None:
+    command = [
+        "sh",
+        "-c",
+        f'ulimit -n {FILES_MAX} && exec "$@"',
+        "sh",
+        *COMMAND,
+        "serve",
+        str(app),
+        "--port",
+        str(port),
+    ]
+    running = Running(
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    )
+    add = {"path": "notes:add", "args": {"text": "x" * 900_000}}
+    try:
+        running.wait(lambda: bool(running.out))
+        with ExitStack() as stack, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            client.get("/version").raise_for_status()
+            for _ in range(FILES_MAX):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            for _ in range(12):  # More than one segment holds.
+                assert client.post("/api/mutation", json=add).json()["status"] == "success"
+        assert len(list((tmp_path / ".relive" / "log").glob("*.log"))) > 1
+        assert f"{FILES_MAX // 2} clients at most" in "\n".join(running.err)
+        assert "Too many open files" not in "\n".join(running.err)
+    finally:
+        running.kill()
 
 
 def test_a_second_signal_ends_a_stuck_server(app: Path, serve: Serve, start: Start, port: int) -> None:

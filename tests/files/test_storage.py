@@ -135,6 +135,21 @@ async def test_a_part_of_a_file_can_be_fetched(house: House) -> None:
         assert (refused.status_code, refused.headers["content-range"]) == (416, f"bytes */{len(DATA)}")
 
 
+async def test_files_that_nobody_reads_to_their_end_are_as_many_as_there_are_descriptors_for(house: House) -> None:
+    url = await house.query("url", file=await house.upload(bytes(16 * 2**20)))
+    descriptors = house.running.server.descriptors
+    before = descriptors.held
+    async with await house.running.raw() as slow:
+        await slow.send_all(f"GET {httpx.URL(url).path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        await eventually(lambda: descriptors.held == before + 2)
+        descriptors.most = descriptors.held
+        refused = await house.http.get(url)
+        assert (refused.status_code, refused.json()["code"]) == (503, "TooManyConnections")
+    await eventually(lambda: descriptors.held == before)
+
+    assert len((await house.http.get(url)).content) == 16 * 2**20
+
+
 async def test_what_a_browser_has_already_is_not_sent_again(house: House) -> None:
     url = await house.query("url", file=await house.upload())
     first = await house.http.get(url)

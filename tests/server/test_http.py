@@ -547,9 +547,9 @@ async def test_http_and_websockets_share_one_port(running: Running) -> None:
         assert answer.json()["value"] == 2
 
 
-async def test_over_the_limit_of_connections_new_ones_are_closed(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("relive.engine.server.listener.CONNECTIONS_MAX", 2)
+async def test_over_the_limit_of_connections_new_ones_are_closed(app: App) -> None:
     async with serve(app) as running, await running.raw(), await running.raw():
+        running.server.descriptors.most = 2
         await eventually(lambda: len(running.server.streams) == 2)
         async with await running.raw() as third:
             assert await third.receive_some() == b""
