@@ -200,7 +200,7 @@ class Checks:
 def failed(who: str, text: str, position: int) -> Violation:
     """A function has raised what it was not meant to."""
     found = UNCAUGHT.search(text)
-    kind = found[1] if found is not None else "an error"
+    kind = found[1] if found is not None else "error"
     path = re.search(r"[\w/]+:\w+", who)
     function = path[0] if path is not None else "a function"
     if kind == "Irreproducible" or IRREPRODUCIBLE in text:

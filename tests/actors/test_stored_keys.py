@@ -9,6 +9,7 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from relive.actors import newest as newest_module
 from relive.actors.checkpoints import fold, load_newest
 from relive.actors.definition import TableDefinition
 from relive.actors.newest import Newest
@@ -194,6 +195,36 @@ def test_a_table_with_a_document_that_does_not_fit_gets_no_keys() -> None:
     assert newest.keys.keys() == {"notes"}
     with pytest.raises(ValueError, match="unpack"):
         filled(newest)
+
+
+def test_a_table_of_which_nobody_can_tell_how_it_is_read_gets_no_keys_and_one_without_documents_none_either() -> None:
+    newest = recovered(grown()).newest
+    newest.bodies["empty"] = {}
+    newest.order(lambda name: samples.definition(name) if name == "users" else known(name))
+
+    assert newest.keys.keys() == {"notes"}
+
+
+def test_progress_is_told_of_documents_that_are_read_and_counts_those_that_need_not_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(newest_module, "PROGRESS_STEP", 3)
+    newest = recovered(grown()).newest
+    total = sum(map(len, newest.bodies.values()))
+    told: list[tuple[int, int]] = []
+    newest.fill(Tables.empty(samples.definition), refuse, lambda *progress: told.append(progress))
+    assert told == [(done, total) for done in range(3, total + 1, 3)]
+
+    with_keys: list[tuple[int, int]] = []
+    newest.fill(Tables.empty(known), refuse, lambda *progress: with_keys.append(progress))
+    done, expected = 0, []
+    for name, bodies in newest.bodies.items():
+        todo = len(newest.keys[name].written & bodies.keys())
+        done += len(bodies) - todo
+        expected += [(each, total) for each in range(done + 1, done + todo + 1) if each % 3 == 0]
+        done += todo
+    assert with_keys == expected
+    assert with_keys
 
 
 def test_a_checkpoint_with_keys_that_is_damaged_anywhere_is_left_out() -> None:
