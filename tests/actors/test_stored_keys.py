@@ -205,15 +205,16 @@ def test_a_table_of_which_nobody_can_tell_how_it_is_read_gets_no_keys_and_one_wi
     assert newest.keys.keys() == {"notes"}
 
 
+@pytest.mark.parametrize("step", [1, 3])
 def test_progress_is_told_of_documents_that_are_read_and_counts_those_that_need_not_be(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    monkeypatch.setattr(newest_module, "PROGRESS_STEP", 3)
+    monkeypatch.setattr(newest_module, "PROGRESS_STEP", step)
     newest = recovered(grown()).newest
     total = sum(map(len, newest.bodies.values()))
     told: list[tuple[int, int]] = []
     newest.fill(Tables.empty(samples.definition), refuse, lambda *progress: told.append(progress))
-    assert told == [(done, total) for done in range(3, total + 1, 3)]
+    assert told == [(done, total) for done in range(step, total + 1, step)]
 
     with_keys: list[tuple[int, int]] = []
     newest.fill(Tables.empty(known), refuse, lambda *progress: with_keys.append(progress))
@@ -221,7 +222,7 @@ def test_progress_is_told_of_documents_that_are_read_and_counts_those_that_need_
     for name, bodies in newest.bodies.items():
         todo = len(newest.keys[name].written & bodies.keys())
         done += len(bodies) - todo
-        expected += [(each, total) for each in range(done + 1, done + todo + 1) if each % 3 == 0]
+        expected += [(each, total) for each in range(done + 1, done + todo + 1) if each % step == 0]
         done += todo
     assert with_keys == expected
     assert with_keys
