@@ -64,6 +64,8 @@ class Authenticator:
             url = self.keys_address(provider)
             if url is not None and self.key_sets.needs_fetching(url, self.steady_s(), newer=True):
                 return Fetch(url)  # The provider may have changed its keys.
+            if url is not None and url in self.key_sets.problems:
+                raise KeysUnavailable(url, self.key_sets.problems[url])  # It may be one of the newest keys.
             known = f"with the `kid` {token.key_id!r:.60}" if token.key_id is not None else "that it could be of"
             raise TokenRejected("InvalidAuthHeader", f"the issuer has no {token.algorithm} key {known}")
         check_signature(token, fitting)

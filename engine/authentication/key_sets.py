@@ -6,6 +6,7 @@
 
 Invariants
     * Forged tokens cannot make us fetch one address more often than every `FETCH_PAUSE_S`, and failures neither.
+    * While newer keys are being fetched, whoever names one that is not known waits for them.
     * Keys are kept `KEPT_S`; if they cannot be fetched then, the old ones serve up to `KEPT_S_MAX`.
 """
 
@@ -49,19 +50,21 @@ class KeySets:
     """When each address was asked last, whatever it said."""
     renewed_s: dict[str, float] = Factory(dict[str, float])
     """When each was asked last because a token named a key that was not there."""
+    renewing: set[str] = Factory(set[str])
+    """Those that are being asked for that reason."""
     problems: dict[str, str] = Factory(dict[str, str])
     """Why it could not be fetched the last time."""
 
     def needs_fetching(self, url: str, now_s: float, *, newer: bool = False) -> bool:
         """Whether to fetch it now; ``newer`` if what is known does not do."""
-        known, tried = self.fetched.get(url), self.tried_s.get(url)
-        if newer:
-            # Once at once: keys that a provider has just changed need not wait for the pause.
-            tried = self.renewed_s.get(url)
+        if newer and url in self.renewing:
+            return True  # It is on its way: whoever fetches it has others wait.
+        # Once at once: keys that a provider has just changed need not wait for the pause.
+        known, tried = self.fetched.get(url), (self.renewed_s if newer else self.tried_s).get(url)
         if tried is not None and now_s - tried < FETCH_PAUSE_S:
             return False
         if newer:
-            self.renewed_s[url] = now_s
+            self.renewing.add(url)
         return known is None or newer or now_s - known.at_s > KEPT_S
 
     def document(self, url: str, now_s: float) -> object:
@@ -72,11 +75,19 @@ class KeySets:
         return known.document
 
     def learn(self, url: str, document: object, now_s: float) -> None:
-        self.fetched[url], self.tried_s[url] = Fetched(document, now_s), now_s
+        self.fetched[url] = Fetched(document, now_s)
         self.problems.pop(url, None)
+        self.ended(url, now_s)
 
     def failed(self, url: str, problem: str, now_s: float) -> None:
-        self.tried_s[url], self.problems[url] = now_s, problem
+        self.problems[url] = problem
+        self.ended(url, now_s)
+
+    def ended(self, url: str, now_s: float) -> None:
+        self.tried_s[url] = now_s
+        if url in self.renewing:
+            self.renewing.remove(url)
+            self.renewed_s[url] = now_s
 
 
 def jwks_address(provider: OidcProvider, text: bytes) -> str:

@@ -39,7 +39,8 @@ class KeyFetching:
         done = self.under_way[url] = trio.Event()
         problem = f"it did not answer within {FETCH_S_MAX:.0f} s"
         try:
-            with trio.move_on_after(FETCH_S_MAX):
+            # Not for whoever asks to cut short: others wait for it, and there is no second one for a while.
+            with trio.move_on_after(FETCH_S_MAX, shield=True):
                 try:
                     text = await download(url)
                 except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:

@@ -7,9 +7,11 @@ from functools import partial
 
 import pytest
 import trio
+import trio.testing
 from relive.engine.authentication.authenticator import Authenticator
 from relive.engine.server import key_fetching
 from relive.engine.server.key_fetching import DOCUMENT_BYTES_MAX, KeyFetching
+from relive.protocol import json
 
 # What httpx reads an answer with is left to the garbage collector if the answer is not read to its end.
 pytestmark = pytest.mark.filterwarnings("ignore:.*[Aa]sync.generator:pytest.PytestUnraisableExceptionWarning")
@@ -71,3 +73,38 @@ async def test_a_provider_that_says_nothing_is_not_waited_for(monkeypatch: pytes
     monkeypatch.setattr(key_fetching, "FETCH_S_MAX", 0.1)
 
     assert "did not answer" in (await fetched(OK + b"Content-Length: 9\r\n\r\n", hangs=True))["keys"]
+
+
+async def test_who_asks_first_and_goes_does_not_take_the_keys_from_those_who_wait() -> None:
+    asked, go_on = trio.Event(), trio.Event()
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        asked.set()
+        await go_on.wait()
+        await stream.send_all(answer(b"", json.dump({"keys": []})))
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        judge = Authenticator(tuple, lambda: 0.0, lambda: 0.0)
+        fetching = KeyFetching(judge)
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}/keys"
+        with trio.fail_after(5):
+            async with trio.open_nursery() as askers:
+
+                async def ask_and_go() -> None:
+                    with trio.CancelScope() as scope:
+                        leave.append(scope)
+                        await fetching.fetch(url)
+
+                leave: list[trio.CancelScope] = []
+                askers.start_soon(ask_and_go)
+                await asked.wait()
+                askers.start_soon(fetching.fetch, url)
+                leave[0].cancel()
+                await trio.testing.wait_all_tasks_blocked()
+                go_on.set()
+        nursery.cancel_scope.cancel()
+
+    assert judge.key_sets.fetched[url].document == ()
+    assert judge.key_sets.problems == {}

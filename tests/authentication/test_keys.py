@@ -90,6 +90,34 @@ def test_tokens_with_made_up_key_ids_make_keys_be_fetched_no_more_often_than_eve
     assert len(net.asked) == 2 + 300 / FETCH_PAUSE_S
 
 
+def test_who_names_a_new_key_waits_while_newer_keys_are_being_fetched() -> None:
+    net = Net()
+    net.authenticate(net.now())
+    fresh, stranger = (RSAKey.generate_key(2048, {"kid": kid}) for kid in ("fresh", "made up"))
+    assert net.judge.authenticate(net.now(key=stranger)) == Fetch(JWKS)
+
+    assert net.judge.authenticate(net.now(key=fresh)) == Fetch(JWKS)
+    net.judge.learn(JWKS, key_set(fresh))
+    assert isinstance(net.judge.authenticate(net.now(key=fresh)), Accepted)
+    with pytest.raises(TokenRejected, match="made up"):
+        net.judge.authenticate(net.now(key=stranger))
+
+
+def test_a_token_of_a_new_key_is_not_refused_for_a_provider_that_is_away() -> None:
+    net = Net()
+    net.authenticate(net.now())
+    page, fresh = net.pages.pop(JWKS), RSAKey.generate_key(2048, {"kid": "fresh"})
+    for _ in range(2):
+        with pytest.raises(KeysUnavailable, match="status 503"):
+            net.authenticate(net.now(key=fresh))
+    assert net.authenticate(net.now()).identity.subject == "ada"
+    net.pages[JWKS] = page
+    net.clock.pass_s(FETCH_PAUSE_S)
+
+    with pytest.raises(TokenRejected, match="fresh"):
+        net.authenticate(net.now(key=fresh))
+
+
 def test_old_keys_serve_while_the_provider_cannot_be_reached_but_not_for_ever() -> None:
     net = Net()
     net.authenticate(net.now())
