@@ -22,6 +22,7 @@ from ...actors.errors import WritesRefused
 from ...log.entry import BEFORE_FIRST, LSN, Timestamp
 from ...protocol.chunks import transition_texts
 from ...protocol.close import ErrorClass, Refused
+from ...protocol.errors import ReliveError
 from ...protocol.limits import TRANSITIONS_QUEUED_MAX
 from ...protocol.messages import AdminToken, AuthError, NoToken, Token, UserToken
 from ...protocol.requests import (
@@ -107,6 +108,8 @@ class Connection:
     session_name: str | None = None
     """Under which `sessions` knows it; None until it has begun."""
     admin: bool = False
+    key: str | None = field(default=None, repr=False)
+    """The admin key, if the client has come with one."""
     identity: Identity | None = None
     """Whom the client's token, or the admin key, has proved it to be."""
     expires_s: float | None = None
@@ -136,7 +139,7 @@ class Connection:
     def receive(self, text: str | bytes, now_ms: int) -> None:
         """Act on one message.  Raises ProtocolError or Refused: the connection must end."""
         assert self.unsettled is None, "a token is settled before the next message is looked at"
-        self.check_expiry(now_ms / 1_000)
+        self.check_credentials(now_ms / 1_000)
         if self.database.env.buggify("a client is sent away"):
             raise Refused(ErrorClass.OVERLOADED, "Busy", "a simulation sends the client away")
         requests = tuple(self.session.receive(decode_client(text), now_ms))
@@ -228,9 +231,9 @@ class Connection:
         match token:
             case NoToken():
                 self.become(None)
-            case AdminToken(key, attributes) if "run" in self.admin_keys.powers(key):
+            case AdminToken(key, attributes) if self.opens(key):
                 try:
-                    self.become(acting_as(attributes) if attributes is not None else None, admin=True)
+                    self.become(acting_as(attributes) if attributes is not None else None, with_key=key)
                 except TokenRejected as error:
                     self.reject(error.problem)
             case AdminToken():
@@ -263,10 +266,10 @@ class Connection:
         if self.unsettled is None:
             self.follow_up()
 
-    def become(self, identity: Identity | None, *, admin: bool = False, expires_s: float | None = None) -> None:
+    def become(self, identity: Identity | None, *, with_key: str | None = None, expires_s: float | None = None) -> None:
         """Another identity: every query that looks at it runs again."""
         self.session.authenticated()
-        self.expires_s = expires_s
+        self.expires_s, self.key, admin = expires_s, with_key, with_key is not None
         if (identity, admin) == (self.identity, self.admin):
             return
         self.identity, self.admin = identity, admin
@@ -274,12 +277,22 @@ class Connection:
             self.rewatch(query_id, key.journal)
             self.stale[query_id] = None
 
-    def check_expiry(self, now_s: float) -> None:
-        """Raises Refused if the client's token is not valid any more."""
+    def check_credentials(self, now_s: float) -> None:
+        """Raises Refused if the client's token, or its admin key, is not valid any more."""
+        if self.key is not None and not self.opens(self.key):
+            self.rejected = self.session.auth_expired(WRONG_KEY)
+            raise Refused(ErrorClass.UNAUTHENTICATED, "Unauthenticated", WRONG_KEY)
         if self.expires_s is not None and now_s > self.expires_s + SLACK_S:
             problem = f"the token expired {now_s - self.expires_s:.0f} s ago"
             self.rejected = self.session.auth_expired(problem)
             raise Refused(ErrorClass.UNAUTHENTICATED, "Unauthenticated", problem)
+
+    def opens(self, key: str) -> bool:
+        """Whether it is an admin key now; raises Refused if that cannot be said."""
+        try:
+            return "run" in self.admin_keys.powers(key)
+        except (OSError, ReliveError) as error:
+            raise Refused(ErrorClass.OPERATIONAL, "AdminKeysUnavailable", "the admin keys cannot be read") from error
 
     def rewatch(self, query_id: int, journal: str | None) -> None:
         """Watch a query as who the client is now, with the pages that it has now."""

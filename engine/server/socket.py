@@ -32,6 +32,8 @@ CLOSE_S_MAX = 5.0
 END_S_MAX = 4 * CLOSE_S_MAX
 """How long the end of a connection may take altogether."""
 GOING_AWAY = 1001
+FRAGMENTS_MAX = 200_000
+"""In how many pieces a message may come; the largest one comes in some 50,000 over a slow network."""
 UNSENT_BYTES_MAX = 4 * MIB
 """While so much waits to be written, no more requests are taken from the client."""
 
@@ -179,7 +181,10 @@ class Socket:
                 self.scope.cancel()  # It does not read: not even the close reaches it.
             return
         self.connection.begin_session()
-        if now - self.stream.heard_ns > CLIENT_SILENCE_S_MAX * 1_000_000_000:
+        # Empty ones count for nothing where the size of a message is limited, and are kept all the same.
+        if len(self.websocket._message_parts) > FRAGMENTS_MAX:
+            self.connection.fail(ProtocolError("TooManyFragments", f"a message has {FRAGMENTS_MAX:,} pieces at most"))
+        elif now - self.stream.heard_ns > CLIENT_SILENCE_S_MAX * 1_000_000_000:
             silence = f"nothing was heard for {CLIENT_SILENCE_S_MAX} s"
             self.connection.fail(Refused(ErrorClass.CLIENT_DISCONNECT, "ClientSilent", silence))
         elif now - self.pinged_ns >= WEBSOCKET_PING_S * 1_000_000_000:
@@ -187,7 +192,7 @@ class Socket:
             self.pinged_ns, self.websocket_ping_owed = now, True
             self.wake()
         try:
-            self.connection.check_expiry(self.env.clock_ns() / 1e9)
+            self.connection.check_credentials(self.env.clock_ns() / 1e9)
         except Refused as expired:
             self.connection.fail(expired)
             return

@@ -16,7 +16,7 @@ from relive.engine.execution.executor import Executor
 from relive.engine.server.listener import Server
 from relive.protocol.limits import HTTP_BODY_BYTES_MAX
 
-from .harness import ADMIN_KEY, Json, Running, eventually, serve
+from .harness import ADMIN_KEY, PATIENCE_S, Json, Running, eventually, serve
 
 NAME = {"name": "a"}
 ONE = {"$integer": "AQAAAAAAAAA="}
@@ -545,6 +545,27 @@ async def test_http_and_websockets_share_one_port(running: Running) -> None:
         await client.answered(0, "counters:add", name="a")
         answer = await http.post("/api/query", json={"path": "counters:get", "args": NAME})
         assert answer.json()["value"] == 2
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9),
+        b"GET /version HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\n"
+        b"http2-settings: AAMAAABkAAQAAP__\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n"])
+async def test_http_2_is_not_spoken(running: Running, before: bytes, asked: bytes) -> None:
+    async with await running.raw() as stream:
+        await stream.send_all(before + asked)
+        received = b""
+        with trio.fail_after(PATIENCE_S):
+            while received.count(b"HTTP/1.1 ") < (2 if before else 1):
+                received += await stream.receive_some()
+
+    assert b"101" not in received
+    assert received.rpartition(b"HTTP/1.1 ")[2][:3] in (b"200", b"404", b"405")
 
 
 async def test_over_the_limit_of_connections_new_ones_are_closed(app: App) -> None:

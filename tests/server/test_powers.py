@@ -136,3 +136,50 @@ async def test_a_socket_opens_to_a_key_that_may_run_functions(running: Running, 
         await client.authenticate("Admin", key)
         answer = await client.next()
     assert answer["type"] == ("Transition" if accepted else "AuthError")
+
+
+async def test_a_key_that_is_revoked_opens_nothing_more_on_a_socket_that_is_open(app: App) -> None:
+    stored = [(hash_of("lent"), frozenset[Power]({"run"}))]
+    async with serve(app, admin_keys=AdminKeys("tests", AdminKey(ADMIN_KEY), lambda: stored)) as running:
+        async with running.client() as busy, running.client() as quiet:
+            for client in (busy, quiet):
+                await client.authenticate("Admin", "tests|lent")
+                await client.watch(0, "counters:get_secretly", name="a")
+                while client.value(0) != 0.0:
+                    await client.transition()
+            stored.clear()
+            await busy.mutate(0, "counters:add_secretly", name="a")
+            for client in (busy, quiet):
+                while (message := await client.next())["type"] == "Transition":
+                    pass
+                assert message == {
+                    "type": "AuthError",
+                    "error": "the admin key is wrong",
+                    "baseVersion": 1,
+                    "authUpdateAttempted": False,
+                }
+        async with running.http() as http:
+            asked = {"path": "counters:get", "args": {"name": "a"}}
+            assert (await http.post("/api/query", json=asked)).json()["value"] == 0.0
+
+
+async def test_when_keys_cannot_be_read_those_who_came_with_one_are_sent_away_and_nobody_else(app: App) -> None:
+    readable = True
+
+    def stored() -> list[tuple[str, frozenset[Power]]]:
+        if not readable:
+            raise OSError("cannot be read")
+        return [(hash_of("lent"), frozenset[Power]({"run"}))]
+
+    keys = AdminKeys("tests", AdminKey(ADMIN_KEY), stored)
+    async with (
+        serve(app, admin_keys=keys) as running,
+        running.client() as lent,
+        running.client() as anybody,
+    ):
+        await lent.authenticate("Admin", "tests|lent")
+        await lent.transition()
+        readable = False
+        await lent.closed()
+
+        assert (await anybody.answered(0, "counters:add", name="a"))["success"]

@@ -14,7 +14,7 @@ from relive.log.entry import FIRST_LSN
 from relive.protocol import limits
 from trio_websocket import ConnectionRejected
 
-from .harness import ADMIN_KEY, Client, Json, Running, add, eventually, masked, remove, shake_hands, ts_of
+from .harness import ADMIN_KEY, PATIENCE_S, Client, Json, Running, add, eventually, masked, remove, shake_hands, ts_of
 
 NO_CODE = 1005
 TOO_BIG = 1009
@@ -187,6 +187,19 @@ async def test_more_than_the_largest_message_is_too_big(running: Running, monkey
         await client.mutate(0, "values:length", text="x" * 1_000_000)
 
         assert await client.closed() == TOO_BIG
+
+
+async def test_a_message_of_endless_empty_pieces_is_not_waited_for(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relive.engine.server.socket.FRAGMENTS_MAX", 10_000)
+    async with await running.raw() as stream:
+        await shake_hands(stream)
+        await stream.send_all(masked(b"", 0x01) + masked(b"", 0x00) * 10_000)
+        received = b""
+        with trio.fail_after(PATIENCE_S):
+            while b"TooManyFragments" not in received:
+                received += await stream.receive_some()
 
 
 async def test_a_mutation_is_answered_before_the_transition_that_shows_it(running: Running) -> None:
