@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,64 @@ def test_accounts_of_the_guide_are_signed_up_and_in(tmp_path: Path) -> None:
         with pytest.raises(ApplicationError, match="RateLimited"):
             app.action("accounts:sign_in", **ada)
         assert [each["email"] for each in app.documents("accounts")] == [ada["email"]]
+
+
+class MailService(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.sent.append(json.loads(body))  # type: ignore[attr-defined]
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def mail_service() -> Iterator[tuple[str, list[Any]]]:
+    """Its address, and what it was asked to send."""
+    service = HTTPServer(("127.0.0.1", 0), MailService)
+    service.sent = []  # type: ignore[attr-defined]
+    threading.Thread(target=service.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{service.server_port}", service.sent  # type: ignore[attr-defined]
+    service.shutdown()
+    service.server_close()
+
+
+def test_codes_of_the_guide_sign_in_once_and_are_guessed_a_few_times_at_most(
+    tmp_path: Path, mail_service: tuple[str, list[Any]]
+) -> None:
+    app_of("docs/guide.md", tmp_path, "club")
+    url, sent = mail_service
+    email = "ada@club.example"
+    with TestApp(tmp_path / "club", env={"MAIL_SERVICE": url}) as app:
+
+        def code() -> str:
+            app.action("codes:send_code", email=email)
+            assert sent[-1]["to"] == email
+            return str(sent[-1]["text"]).split()[0]
+
+        def sign_in(code: str) -> str:
+            token: str = app.action("codes:sign_in_with_code", email=email, code=code)
+            return token
+
+        first = code()
+        assert sign_in(first).count(".") == 2
+        second = code()
+        others = [f"{number:06}" for number in range(6) if f"{number:06}" not in (first, second)]
+        for wrong in [first, *others[:4]]:
+            with pytest.raises(ApplicationError, match="wrong, or too old"):
+                sign_in(wrong)
+        with pytest.raises(ApplicationError, match="wrong, or too old"):
+            sign_in(second)
+        third = code()
+        app.advance(601)
+        with pytest.raises(ApplicationError, match="wrong, or too old"):
+            sign_in(third)
+        with pytest.raises(ApplicationError, match="RateLimited"):
+            code(), code()
+        assert [each["email"] for each in app.documents("accounts")] == [email]
 
 
 def test_reminders_of_the_guide_come_when_they_are_due(tmp_path: Path) -> None:
