@@ -1,6 +1,8 @@
 """Queries of the system itself, for holders of the admin key: those that Convex's command line asks.
 
-Invariant: none of them is public.
+Invariants
+    * None of them is public.
+    * Who calls one over the network has the power for what it tells, beside that to call functions.
 """
 
 from __future__ import annotations
@@ -8,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ...protocol import paths
+from ...protocol.errors import InvalidPath
 from ...protocol.values import Int64
+from ..admin_key import Power
 from ..application.endpoint import Endpoint, endpoint_of
 from ..application.functions import AnyFunction, internal_query
 from ..data.schema import Record
@@ -74,4 +79,18 @@ FUNCTIONS: Final[Mapping[str, AnyFunction]] = {
     "_system/cli/queryImport:list": imports,
     "_system/cli/queryImport:default": one_import,
 }
+POWER_OF: Final[Mapping[str, Power]] = {
+    "_system/cli/queryEnvironmentVariables": "env",
+    "_system/cli/exports": "read",
+    "_system/cli/queryImport": "write",
+}
+"""Module by module."""
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {path: endpoint_of(path, function) for path, function in FUNCTIONS.items()}
+
+
+def power_for(path: str) -> Power | None:
+    """What else a key has to open for a call of that path; None for functions of apps."""
+    try:
+        return POWER_OF.get(paths.parse(path).module)
+    except InvalidPath:
+        return None

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from ...protocol import json
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import InvalidValue
-from ..admin_key import POWERS, Keys, Power, taken_apart
+from ..admin_key import NO_POWERS, POWERS, Keys, Power, taken_apart
 from ..authentication.errors import KeysUnavailable, TokenRejected
 from ..authentication.identity import Identity, acting_as
 from .key_fetching import KeyFetching
@@ -27,6 +27,7 @@ class Caller:
 
     admin: bool
     identity: Identity | None
+    powers: frozenset[Power] = NO_POWERS
 
 
 @frozen
@@ -51,7 +52,7 @@ class Access:
                 return Caller(False, None)
             require("run", powers)
             acting = attributes_of(taken_apart(credentials)[1])
-            return Caller(True, acting_as(acting) if acting is not None else None)
+            return Caller(True, acting_as(acting) if acting is not None else None, powers)
         except TokenRejected as error:
             raise Refused(ErrorClass.UNAUTHENTICATED, error.code, error.problem) from None
         except KeysUnavailable as error:

@@ -38,7 +38,7 @@ from ...protocol.results import QueryResult
 from ...protocol.server_session import ServerSession
 from ...protocol.wire import decode_client, encode_server
 from ..actions.job import ActionOutcome
-from ..admin_key import Keys
+from ..admin_key import NO_POWERS, Keys, Power
 from ..authentication.authenticator import Accepted, Authenticator, Fetch
 from ..authentication.errors import KeysUnavailable, TokenRejected
 from ..authentication.identity import Identity, acting_as
@@ -47,6 +47,7 @@ from ..database import Database
 from ..execution.calls import Call, path_of
 from ..execution.calls import Request as MutationRequest
 from ..execution.live_queries import AsksWho, LiveQueries, QueryKey
+from ..execution.system_functions import power_for
 from .access import WRONG_KEY
 from .sessions import Sessions
 
@@ -110,6 +111,8 @@ class Connection:
     admin: bool = False
     key: str | None = field(default=None, repr=False)
     """The admin key, if the client has come with one."""
+    powers: frozenset[Power] = NO_POWERS
+    """What the key opened when it was last looked at."""
     identity: Identity | None = None
     """Whom the client's token, or the admin key, has proved it to be."""
     expires_s: float | None = None
@@ -170,16 +173,16 @@ class Connection:
             case RunMutation():
                 self.mutate(request)
             case Subscribe(query_id, path, args, component_path, journal):
-                call = Call(path_of(component_path, path), args, self.admin, journal, identity=self.identity)
+                name = path_of(component_path, path)
+                call = Call(name, args, self.is_admin_for(name), journal, identity=self.identity)
                 self.keys[query_id] = self.live.watch(call, (self, query_id))
                 self.stale[query_id] = None
             case Unsubscribe(query_id):
                 self.live.unwatch(self.keys.pop(query_id), (self, query_id))
                 self.stale.pop(query_id, None)
             case RunAction(request_id, path, args, component_path):
-                self.run_action(
-                    request_id, Call(path_of(component_path, path), args, self.admin, identity=self.identity)
-                )
+                name = path_of(component_path, path)
+                self.run_action(request_id, Call(name, args, self.is_admin_for(name), identity=self.identity))
             case Connected(_, _, _, max_observed):
                 self.connected(max_observed)
             case Authenticated(token):
@@ -188,7 +191,8 @@ class Connection:
                 assert_never(request)
 
     def mutate(self, request: RunMutation) -> None:
-        call = Call(path_of(request.component_path, request.path), request.args, self.admin, identity=self.identity)
+        name = path_of(request.component_path, request.path)
+        call = Call(name, request.args, self.is_admin_for(name), identity=self.identity)
         cause = MutationRequest("client", self.session.session_id, request.request_id)
         try:
             done = self.database.executor.mutate(call, cause)
@@ -231,7 +235,7 @@ class Connection:
         match token:
             case NoToken():
                 self.become(None)
-            case AdminToken(key, attributes) if self.opens(key):
+            case AdminToken(key, attributes) if "run" in self.powers_of(key):
                 try:
                     self.become(acting_as(attributes) if attributes is not None else None, with_key=key)
                 except TokenRejected as error:
@@ -270,27 +274,34 @@ class Connection:
         """Another identity: every query that looks at it runs again."""
         self.session.authenticated()
         self.expires_s, self.key, admin = expires_s, with_key, with_key is not None
-        if (identity, admin) == (self.identity, self.admin):
+        powers = self.powers_of(with_key) if with_key is not None else NO_POWERS
+        if (identity, admin, powers) == (self.identity, self.admin, self.powers):
             return
-        self.identity, self.admin = identity, admin
+        self.identity, self.admin, self.powers = identity, admin, powers
         for query_id, key in self.keys.items():
             self.rewatch(query_id, key.journal)
             self.stale[query_id] = None
 
     def check_credentials(self, now_s: float) -> None:
         """Raises Refused if the client's token, or its admin key, is not valid any more."""
-        if self.key is not None and not self.opens(self.key):
-            self.rejected = self.session.auth_expired(WRONG_KEY)
-            raise Refused(ErrorClass.UNAUTHENTICATED, "Unauthenticated", WRONG_KEY)
+        if self.key is not None:
+            self.powers = self.powers_of(self.key)
+            if "run" not in self.powers:
+                self.rejected = self.session.auth_expired(WRONG_KEY)
+                raise Refused(ErrorClass.UNAUTHENTICATED, "Unauthenticated", WRONG_KEY)
         if self.expires_s is not None and now_s > self.expires_s + SLACK_S:
             problem = f"the token expired {now_s - self.expires_s:.0f} s ago"
             self.rejected = self.session.auth_expired(problem)
             raise Refused(ErrorClass.UNAUTHENTICATED, "Unauthenticated", problem)
 
-    def opens(self, key: str) -> bool:
-        """Whether it is an admin key now; raises Refused if that cannot be said."""
+    def is_admin_for(self, path: str) -> bool:
+        """Whether the client may call that function even if it is internal."""
+        return self.admin and power_for(path) in (None, *self.powers)
+
+    def powers_of(self, key: str) -> frozenset[Power]:
+        """What it opens now.  Raises Refused if that cannot be said."""
         try:
-            return "run" in self.admin_keys.powers(key)
+            return self.admin_keys.powers(key)
         except (OSError, ReliveError) as error:
             raise Refused(ErrorClass.OPERATIONAL, "AdminKeysUnavailable", "the admin keys cannot be read") from error
 
@@ -298,7 +309,9 @@ class Connection:
         """Watch a query as who the client is now, with the pages that it has now."""
         watcher, call = (self, query_id), self.keys[query_id].call
         self.live.unwatch(self.keys[query_id], watcher)
-        mine = evolve(call, admin=self.admin, identity=self.identity, everybody=False, journal=journal)
+        mine = evolve(
+            call, admin=self.is_admin_for(call.path), identity=self.identity, everybody=False, journal=journal
+        )
         self.keys[query_id] = self.live.watch(mine, watcher)
 
     def result(self, query_id: int) -> QueryResult:

@@ -27,7 +27,8 @@ from ..database import Database
 from ..errors import FunctionNotFound, TooLongAgo
 from ..execution.calls import Call, Outcome, path_of
 from ..execution.calls import Request as MutationRequest
-from .access import KEY_NEEDED, Access, Caller, cause_of
+from ..execution.system_functions import power_for
+from .access import KEY_NEEDED, Access, Caller, cause_of, require
 from .bodies import answer, bad_body, json_body, raw
 from .formats import FORMATS, default_format_of, failure_json, success_json
 from .history_routes import Past, Question, encoded, time_text
@@ -212,6 +213,8 @@ class Functions:
                 raise Refused(ErrorClass.BAD_REQUEST, "BadQueryArgs", str(error)) from None
         name = path_of(component_of(tree, caller.admin), path)
         paths.parse(name)
+        if caller.admin and (power := power_for(name)) is not None:
+            require(power, caller.powers)
         return Body(Call(name, args, caller.admin, cause=cause_of(request), identity=caller.identity), encode, ts)
 
 

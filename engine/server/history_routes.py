@@ -28,6 +28,7 @@ from ...protocol import json, paths
 from ...protocol.close import ErrorClass, Refused
 from ...protocol.errors import ReliveError
 from ..database import Database
+from ..execution.system_functions import power_for
 from ..history.digests import Look, TableDigest
 from .access import Access
 from .bodies import answer, bad_body, json_body, raw
@@ -143,8 +144,10 @@ class History:
     async def asked(self, request: Request, *, why: bool) -> Response:
         self.access.require_admin(request, "read")
         tree = await json_body(request)
-        encode = encoder_of(tree)
-        found = await self.past.answer(question_of(tree, why=why))
+        encode, question = encoder_of(tree), question_of(tree, why=why)
+        if (power := power_for(question.path)) is not None:
+            self.access.require_admin(request, power)
+        found = await self.past.answer(question)
         return raw(encoded(found, encode))
 
 

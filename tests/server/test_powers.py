@@ -183,3 +183,35 @@ async def test_when_keys_cannot_be_read_those_who_came_with_one_are_sent_away_an
         await lent.closed()
 
         assert (await anybody.answered(0, "counters:add", name="a"))["success"]
+
+
+SYSTEM_QUERIES: dict[str, Power] = {
+    "_system/cli/queryEnvironmentVariables": "env",
+    "_system/cli/queryEnvironmentVariables.js:default": "env",
+    "_system/cli/exports:getLatest": "read",
+    "_system/cli/queryImport:list": "write",
+}
+
+
+@pytest.mark.parametrize(("path", "power"), SYSTEM_QUERIES.items())
+async def test_queries_of_the_system_ask_for_the_power_of_what_they_tell(app: App, path: str, power: Power) -> None:
+    everything = frozenset(POWERS)
+    stored = [(hash_of("enough"), frozenset[Power]({"run", power})), (hash_of("less"), everything - {power})]
+    keys = AdminKeys("tests", AdminKey(ADMIN_KEY), lambda: stored)
+    ask = {"path": path, "args": {}}
+    async with serve(app, admin_keys=keys) as running, running.http() as http, running.client() as client:
+        for key in ("tests|enough", ADMIN_KEY):
+            assert (await http.post("/api/query", json=ask, headers=with_key(key))).json()["status"] == "success"
+        for route in ("/api/query", "/api/function"):
+            less = await http.post(route, json=ask, headers=with_key("tests|less"))
+            assert (less.status_code, f"the power `{power}`" in less.json()["message"]) == (403, True)
+        if power != "read":
+            past = await http.post("/api/past/query", json={**ask, "at": "1"}, headers=with_key("tests|less"))
+            assert past.status_code == 403
+        await client.watch(0, path)
+        for key, kind in (("less", "QueryFailed"), ("enough", "QueryUpdated"), ("less", "QueryFailed")):
+            await client.authenticate("Admin", f"tests|{key}")
+            confirmed = client.identity
+            while client.version["identity"] != confirmed:
+                await client.transition()
+            assert client.results[0]["type"] == kind
