@@ -329,8 +329,15 @@ def test_one_log_at_a_time_opens_a_folder() -> None:
     open_log(storage).close()
 
 
-def test_python_without_assertions_is_refused() -> None:
-    code = "from relive.log.asserts import require_asserts; require_asserts()"
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from relive.log.asserts import require_asserts; require_asserts()",
+        "from relive.log.log import Log, ignore_entry; from relive.log.memory import MemoryStorage; "
+        "Log.open(MemoryStorage(), deployment_if_new=bytes(16), on_entry=ignore_entry)",
+    ],
+)
+def test_python_without_assertions_is_refused(code: str) -> None:
     result = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=False)
 
     assert result.returncode == 1
