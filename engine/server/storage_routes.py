@@ -13,6 +13,7 @@ import errno
 from base64 import b64decode
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from math import inf
 from typing import Final
 
 import trio
@@ -37,6 +38,14 @@ from .descriptors import Descriptors
 ALGORITHM: Final = "sha-256="
 CACHED: Final = "private, max-age=2592000"
 """The bytes behind an address never change."""
+OPAQUE: Final = "sandbox allow-downloads allow-forms allow-modals allow-popups allow-scripts"
+"""A page that somebody has posted may run, but as nobody's: it sees nothing of what the app's own pages keep in the
+browser, should they come from the same address."""
+SHOWN_BY_A_PLUGIN: Final = "application/pdf"
+"""Browsers show none in a sandbox; what runs in it is not of the address anyway."""
+UPLOAD_PAUSE_S_MAX: Final = 60.0
+UPLOAD_BYTES_PER_S_MIN: Final = 4 * 2**10
+"""Who sends less for so long is cut off: others wait for the place."""
 DRAIN_BYTES_MAX: Final = 4 * 2**20
 DRAIN_S_MAX: Final = 5.0
 NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -82,10 +91,17 @@ class StorageRoutes:
         announced = announced_digest(request.headers.get("digest"))
         upload = await self.database.files.begin(content_type, announced, "http")
         try:
-            async with aclosing(request.stream()) as parts:
-                async for part in parts:
-                    if part:
-                        await upload.write(part)
+            with trio.move_on_after(UPLOAD_PAUSE_S_MAX) as patience:
+                async with aclosing(request.stream()) as parts:
+                    async for part in parts:
+                        earned_s, patience.deadline = patience.deadline + len(part) / UPLOAD_BYTES_PER_S_MIN, inf
+                        if part:
+                            await upload.write(part)
+                        patience.deadline = min(earned_s, trio.current_time() + UPLOAD_PAUSE_S_MAX)
+            if patience.cancelled_caught:
+                raise Refused(
+                    ErrorClass.CLIENT_DISCONNECT, "UploadTooSlow", "too little came for too long; nothing was kept"
+                )
             return await upload.finish()
         finally:
             await upload.abandon()
@@ -194,6 +210,8 @@ def headers_of(file: StoredFile) -> dict[str, str]:
     }
     if isinstance(file.content_type, str):
         headers["Content-Type"] = file.content_type
+    if file.content_type != SHOWN_BY_A_PLUGIN:
+        headers["Content-Security-Policy"] = OPAQUE
     return headers
 
 

@@ -217,6 +217,38 @@ async def test_an_upload_that_is_cut_off_leaves_nothing(house: House) -> None:
     assert not house.running.database.files.under_way
 
 
+async def test_an_upload_that_hardly_comes_does_not_keep_the_place_of_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relive.engine.server.storage_routes.UPLOAD_PAUSE_S_MAX", 0.3)
+    monkeypatch.setattr("relive.engine.server.storage_routes.DRAIN_S_MAX", 0.1)
+    url = await house.mutation("upload_url")
+    head = f"POST {url.removeprefix(house.running.url)} HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n"
+    async with await house.running.raw() as stream:
+        await stream.send_all(head.encode())
+        received = b""
+        with trio.fail_after(10):
+            while not received:
+                await stream.send_all(b"x")
+                with trio.move_on_after(0.05):
+                    received = bytes(await stream.receive_some())
+        assert received.startswith(b"HTTP/1.1 408")
+
+    assert house.kept == []
+    assert not house.running.database.files.under_way
+    assert await house.upload()
+
+
+async def test_a_page_that_was_posted_sees_nothing_of_other_pages_of_its_address(house: House) -> None:
+    for kind in ("text/html", "image/svg+xml", "TEXT/HTML; charset=utf-8", "application/xhtml+xml", "unheard/of"):
+        got = await house.http.get(await house.query("url", file=await house.upload(b"<html>", kind)))
+        policy = got.headers["content-security-policy"]
+        assert policy.startswith("sandbox ")
+        assert "allow-same-origin" not in policy
+    pdf = await house.http.get(await house.query("url", file=await house.upload(b"%PDF", "application/pdf")))
+    assert "content-security-policy" not in pdf.headers
+
+
 @pytest.mark.parametrize("token", ["", "?token=", "?token=abc", "?token=" + "A" * 5_000, "?token=%00%ff"])
 async def test_nobody_posts_without_a_token(house: House, token: str) -> None:
     answer = await house.post(b"x", f"/api/storage/upload{token}")
