@@ -4,10 +4,14 @@
     <uuid>         complete: synced, then renamed, then the folder synced
 
 All that touches the disk happens in threads, a few hundred kilobytes at a time.
+
+Invariant: files leave some of the disk free, as if it were full before it is.  The log is there too, and on a disk that
+files have filled not even the mutation that deletes one could be written.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
@@ -23,6 +27,9 @@ from .file_store import NAME, READ_BYTES
 from .in_thread import in_thread
 
 PART: Final = ".part"
+LEFT_BYTES: Final = 256 * 2**20
+LEFT_RATIO: Final = 0.05
+"""Of a small disk, as much of it is left instead."""
 FILE_MODE: Final = 0o600
 FOLDER_MODE: Final = 0o700
 
@@ -78,7 +85,12 @@ class FolderWriter:
 
     async def flush(self) -> None:
         data, self.waiting = self.waiting, bytearray()
-        await in_thread(partial(write_all, self.file, data))
+        await in_thread(partial(self.write_now, data))
+
+    def write_now(self, data: bytearray) -> None:
+        """Raises OSError."""
+        require_room(self.file, len(data))
+        write_all(self.file, data)
 
     async def keep(self) -> None:
         await self.flush()
@@ -109,6 +121,15 @@ def write_all(file: BinaryIO, data: bytearray) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[file.write(rest) :]
+
+
+def require_room(file: BinaryIO, size: int) -> None:
+    """Raises OSError, as if the disk were full."""
+    disk = os.fstatvfs(file.fileno())
+    left = min(LEFT_BYTES, disk.f_blocks * disk.f_frsize * LEFT_RATIO)
+    # There are disks that do not say how large they are.
+    if disk.f_blocks and disk.f_bavail * disk.f_frsize - size < left:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def open_at(path: Path, start: int) -> BinaryIO:

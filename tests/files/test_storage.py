@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from functools import partial
@@ -16,6 +17,7 @@ from attrs import define, evolve
 from relive.engine.application.app import App, load_app
 from relive.engine.env import real_env
 from relive.engine.files import files as housekeeping
+from relive.engine.files import folder_files
 from relive.engine.files.files import Files
 from relive.engine.files.folder_files import FolderFiles
 from relive.engine.files.memory_files import MemoryFiles
@@ -357,6 +359,20 @@ async def test_an_upload_whose_row_cannot_be_written_leaves_nothing(app: App, tm
         assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(503, "DiskFull")] * 2
         await running.database.files.sweep()
         assert house.kept == []
+
+
+async def test_files_leave_some_of_the_disk_to_the_log(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    id = await house.upload()
+    disk = os.statvfs(house.folder)
+    monkeypatch.setattr(folder_files, "LEFT_RATIO", 1.0)
+    monkeypatch.setattr(folder_files, "LEFT_BYTES", disk.f_bavail * disk.f_frsize + 2**40)
+    refused = await house.post(DATA)
+    assert (refused.status_code, refused.json()["code"]) == (503, "DiskFull")
+
+    assert await house.mutation("remove", file=id) is None
+    await eventually(lambda: house.kept == [])
+    monkeypatch.setattr(folder_files, "LEFT_BYTES", 0)
+    assert await house.upload()
 
 
 async def test_a_full_disk_under_a_sweep_ends_neither_the_server_nor_a_file(
