@@ -114,6 +114,13 @@ def test_counting_does_not_go_through_what_it_counts() -> None:
     assert Key.compared < 60
 
 
+def test_each_index_knows_its_name_whenever_it_is_made() -> None:
+    table = Tables.empty(definition).table("notes")
+
+    for name in table.definition.indexes:
+        assert table.index(name.index).name == name
+
+
 def test_an_index_that_is_not_there_is_not_made_up() -> None:
     with pytest.raises(KeyError):
         Tables.empty(definition).table("notes").index("by_nothing")

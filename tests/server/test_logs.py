@@ -14,6 +14,7 @@ from relive.engine.application.app import App
 from relive.engine.execution.executions import NOTHING, Execution, Executions
 from relive.engine.execution.failures import request_id
 from relive.engine.server import log_routes
+from relive.engine.server.syncer import TAKEN_BACK
 from relive.log.entry import LSN
 from relive.log.memory import MemoryStorage
 
@@ -302,6 +303,15 @@ def test_what_is_taken_back_has_failed() -> None:
     assert [execution.error for execution in executions.kept] == [None, None, "lost", "lost"]
     assert [execution.lsn for execution in executions.kept] == [1, None, None, None]
     assert executions.bytes == sum(execution.size for execution in executions.kept)
+
+
+async def test_a_mutation_that_a_full_disk_took_back_is_told_as_failed(app: App) -> None:
+    storage = MemoryStorage()
+    async with serve(app, storage) as running:
+        storage.space = sum(map(storage.size, storage.names()))
+        await call(running, "mutation", "counters:add", name="a")
+        (told,), _ = await logs(running)
+        assert (told["success"], told["error"], told.get("lsn")) == (None, TAKEN_BACK, None)
 
 
 async def test_records_and_entries_say_through_which_door_a_call_came(running: Running) -> None:
