@@ -181,6 +181,8 @@ ENVIRONMENT_BYTES_MAX = 512 * 1024
 # The server.
 
 CONNECTIONS_MAX = 20_000
+QUERY_ARGS_BYTES_MAX = 32 * 1024 * 1024
+"""Arguments of all queries that one client watches, as JSON: they are held for as long as it watches."""
 QUERY_CACHE_BYTES_MAX = 64 * 1024 * 1024
 """Results that are kept for whoever asks next, with what they have read."""
 CACHED_CLOCK_NS_MAX = 17 * 1_000_000_000

@@ -48,6 +48,7 @@ from ..execution.calls import Call, path_of
 from ..execution.calls import Request as MutationRequest
 from ..execution.live_queries import AsksWho, LiveQueries, QueryKey
 from ..execution.system_functions import power_for
+from ..limits import QUERY_ARGS_BYTES_MAX
 from .access import WRONG_KEY
 from .sessions import Sessions
 
@@ -120,6 +121,8 @@ class Connection:
     unsettled: Unsettled | None = None
     """A token that can be judged once something was fetched.  No message is to be received before `settle`."""
     keys: dict[int, QueryKey] = Factory(dict[int, QueryKey])
+    args_bytes: int = 0
+    """Of all of them."""
     stale: dict[int, None] = Factory(dict[int, None])
     """Queries whose result the client may not have."""
     pending: list[bytes] = Factory(list[bytes])
@@ -177,8 +180,14 @@ class Connection:
                 call = Call(name, args, self.is_admin_for(name), journal, identity=self.identity)
                 self.keys[query_id] = self.live.watch(call, (self, query_id))
                 self.stale[query_id] = None
+                self.args_bytes += len(self.keys[query_id].args)
+                if self.args_bytes > QUERY_ARGS_BYTES_MAX:
+                    problem = f"the queries of one client have {QUERY_ARGS_BYTES_MAX:,} bytes of arguments at most"
+                    raise Refused(ErrorClass.RATE_LIMITED, "TooManyQueries", problem)
             case Unsubscribe(query_id):
-                self.live.unwatch(self.keys.pop(query_id), (self, query_id))
+                key = self.keys.pop(query_id)
+                self.args_bytes -= len(key.args)
+                self.live.unwatch(key, (self, query_id))
                 self.stale.pop(query_id, None)
             case RunAction(request_id, path, args, component_path):
                 name = path_of(component_path, path)
@@ -380,7 +389,9 @@ class Connection:
 
     def fail(self, error: Exception) -> None:
         if self.failure is None:
-            self.failure = error
+            # Where it was raised holds what the client has sent, and would hold it as long as the connection.
+            error.__cause__ = error.__context__ = None
+            self.failure = error.with_traceback(None)
             self.wake()
 
     def close(self) -> None:
@@ -394,3 +405,9 @@ class Connection:
             self.live.unwatch(key, (self, query_id))
         self.keys.clear()
         self.stale.clear()
+        self.session.queries.clear()
+        self.wake = asleep  # It holds what holds us, and together they would wait for the garbage collector.
+
+
+def asleep() -> None:
+    """Nobody is there to be woken."""

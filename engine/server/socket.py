@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import trio
 from attrs import Factory, define
@@ -102,20 +101,25 @@ class Socket:
         try:
             while True:
                 await self.wait_room()
-                message: Any = await self.websocket.get_message()
-                if self.draining or connection.failure is not None:
-                    continue
-                if not isinstance(message, str):
-                    raise ProtocolError("BinaryMessage", "messages are text frames of JSON")
-                connection.receive(message, self.env.clock_ns() // 1_000_000)
-                while connection.unsettled is not None:
-                    await self.fetch(connection.unsettled.url)
-                    connection.settle()
+                # Nothing here keeps the message while the next one is waited for.
+                await self.take(await self.websocket.get_message())
         except ConnectionClosed:
             if connection.failure is None:
                 gone.cancel()
         except (ProtocolError, Refused) as error:
             connection.fail(error)
+
+    async def take(self, message: str | bytes) -> None:
+        """Raises ProtocolError or Refused: the connection must end."""
+        connection = self.connection
+        if self.draining or connection.failure is not None:
+            return
+        if not isinstance(message, str):
+            raise ProtocolError("BinaryMessage", "messages are text frames of JSON")
+        connection.receive(message, self.env.clock_ns() // 1_000_000)
+        while connection.unsettled is not None:
+            await self.fetch(connection.unsettled.url)
+            connection.settle()
 
     async def wait_room(self) -> None:
         """A client that does not read what it asked for may not ask for more."""

@@ -12,6 +12,8 @@ import trio
 from relive.engine.server import listener
 from relive.log.entry import FIRST_LSN
 from relive.protocol import limits
+from relive.protocol.close import TRY_AGAIN_LATER
+from relive.protocol.errors import ProtocolError
 from trio_websocket import ConnectionRejected
 
 from .harness import ADMIN_KEY, PATIENCE_S, Client, Json, Running, add, eventually, masked, remove, shake_hands, ts_of
@@ -187,6 +189,38 @@ async def test_more_than_the_largest_message_is_too_big(running: Running, monkey
         await client.mutate(0, "values:length", text="x" * 1_000_000)
 
         assert await client.closed() == TOO_BIG
+
+
+async def test_what_a_client_has_sent_goes_with_it(running: Running) -> None:
+    async with running.client() as client:
+        await client.watch(0, "counters:get", name="a")
+        await client.transition()
+        (socket,) = running.server.sockets
+        await client.send({"type": "Mutation", "requestId": "x" * 1_000_000})
+        assert await client.closed() == NO_CODE
+    await eventually(lambda: not running.server.sockets)
+
+    connection, failure = socket.connection, socket.connection.failure
+    assert isinstance(failure, ProtocolError)
+    assert (failure.__traceback__, failure.__cause__, failure.__context__) == (None, None, None)
+    assert connection.session.queries == {}
+    assert connection.wake != socket.wake, "a circle is only found by the garbage collector, which seldom looks"
+
+
+async def test_the_arguments_of_all_queries_of_a_client_are_limited(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("relive.engine.server.connection.QUERY_ARGS_BYTES_MAX", 10_000)
+    async with running.client() as client:
+        for query_id in range(20):
+            await client.watch(query_id, "counters:get", name="x" * 6_000)
+            await client.transition()
+            await client.modify(remove(query_id))
+            await client.transition()
+        await client.watch(20, "counters:get", name="x" * 6_000)
+        await client.watch(21, "counters:get", name="x" * 6_000)
+
+        assert await client.closed() == TRY_AGAIN_LATER
 
 
 async def test_a_message_of_endless_empty_pieces_is_not_waited_for(
