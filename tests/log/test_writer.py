@@ -12,6 +12,7 @@ from relive.log.errors import DiskFull, FolderInUse, SyncFailed
 from relive.log.frame import HEADER_BYTES as FRAME_HEADER_BYTES
 from relive.log.frame import frame_bytes
 from relive.log.memory import MemoryStorage
+from relive.log.segment import HEADER_BYTES as SEGMENT_HEADER_BYTES
 from relive.log.segment import segment_name
 
 from .samples import append, chain, entry, open_log, queue, recovered, write
@@ -327,6 +328,151 @@ def test_one_log_at_a_time_opens_a_folder() -> None:
     log.close()
 
     open_log(storage).close()
+
+
+def test_whether_there_is_room_counts_what_is_queued_to_the_byte() -> None:
+    storage = MemoryStorage()
+    log = open_log(storage)
+    assert log.writer.has_room(10**15), "nobody knows how much there is"
+    queue(log, 2)
+    storage.space = storage.size(FIRST) + log.writer.queued_bytes + 100
+
+    assert log.writer.has_room(100)
+    assert not log.writer.has_room(101)
+
+
+def test_entries_that_fill_a_batch_to_the_byte_are_one() -> None:
+    two = sum(len(encode(each)) for each in chain(2))
+    for limit, expected in ((two, 2), (two - 1, 1)):
+        log = open_log(MemoryStorage(), batch_bytes_max=limit)
+        queue(log, 2)
+        batch = log.writer.take()
+        assert batch is not None
+        assert len(batch) == expected
+
+
+def test_the_writer_is_idle_only_if_nothing_waits_and_nothing_is_written() -> None:
+    log = open_log(MemoryStorage())
+    queue(log, 1)
+    assert not log.writer.is_idle
+    batch = log.writer.take()
+    assert batch is not None
+    assert not log.writer.is_idle
+    log.writer.write(batch)
+    assert log.writer.is_idle
+
+
+def test_nothing_is_withdrawn_while_it_is_written() -> None:
+    class Meddling(MemoryStorage):
+        def sync(self, name: str) -> None:
+            if meddles:
+                log.writer.withdraw()
+            super().sync(name)
+
+    meddles = False
+    log = open_log(Meddling())
+    queue(log, 1)
+    meddles = True
+    with pytest.raises(AssertionError, match="is being written"):
+        write(log)
+    meddles = False
+    assert log.writer.withdraw() == 0
+
+
+@pytest.mark.parametrize("room", range(40))
+def test_a_mark_that_does_not_fit_leaves_no_part_of_itself(room: int) -> None:
+    storage = MemoryStorage()
+    log = open_log(storage)
+    append(log, 1)
+    frame = storage.size(FIRST) - SEGMENT_HEADER_BYTES - FRAME_HEADER_BYTES
+    before = storage.size(FIRST)
+    storage.space = before + frame + room
+    append(log, 1)
+
+    assert storage.size(FIRST) == before + frame + (FRAME_HEADER_BYTES if room >= FRAME_HEADER_BYTES else 0)
+    storage.space = None
+    log.close()
+    storage.crash()
+    assert recovered(storage)[0].is_marked, "a clean close makes good for it"
+
+
+def test_a_disk_that_fails_while_a_segment_is_begun_stops_the_writer() -> None:
+    storage = MemoryStorage()
+    log = open_log(storage, segment_bytes_max=300)
+    append(log, 1)
+    queue(log, 1)
+    storage.failing_writes = 1
+    with pytest.raises(SyncFailed) as caught:
+        write(log)
+    assert (caught.value.file, caught.value.durable) == (segment_name(LSN(2)), 1)
+    with pytest.raises(SyncFailed):
+        log.writer.take()
+
+
+def test_a_sealed_segment_is_whole_on_the_disk_before_the_next_one_is_there() -> None:
+    storage = MemoryStorage()
+    log = open_log(storage)
+    log.writer.seal()
+    assert storage.names() == (FIRST,), "a segment without entries is not sealed"
+    append(log, 2)
+    storage.trace.clear()
+    log.writer.seal()
+    third = segment_name(LSN(3))
+
+    assert [(operation.verb, operation.name) for operation in storage.trace] == [
+        ("sync", FIRST),
+        ("create", third),
+        ("write", third),
+        ("sync", third),
+        ("sync_folder", ""),
+    ]
+    log.writer.seal()
+    assert storage.names() == (FIRST, third)
+    append(log, 1)
+    log.writer.seal()
+    assert storage.names() == (FIRST, third, segment_name(LSN(4))), "one entry is enough"
+    log.close()
+    assert storage.size(segment_name(LSN(4))) == SEGMENT_HEADER_BYTES, "its header is the mark"
+    storage.crash()
+    assert tuple(recovered(storage)[1]) == chain(3)
+
+
+def test_a_segment_is_sealed_while_nothing_is_on_its_way_and_if_there_is_space() -> None:
+    storage = MemoryStorage()
+    log = open_log(storage)
+    append(log, 2)
+    queue(log, 1)
+    with pytest.raises(AssertionError, match="on their way"):
+        log.writer.seal()
+    write(log)
+    storage.space = storage.size(FIRST) + 5
+    with pytest.raises(DiskFull) as caught:
+        log.writer.seal()
+    assert (caught.value.file, caught.value.first, caught.value.last) == (segment_name(LSN(4)), 4, 3)
+    assert storage.names() == (FIRST,)
+
+
+def test_closing_forgets_what_was_never_written() -> None:
+    storage = MemoryStorage()
+    log = open_log(storage)
+    append(log, 2)
+    queue(log, 2)
+    log.close()
+
+    assert (log.last_lsn, log.writer.is_idle) == (2, True)
+    assert tuple(recovered(storage)[1]) == chain(2)
+
+
+def test_a_batch_goes_into_a_segment_that_it_fills_to_the_byte_with_its_mark() -> None:
+    with open_log(measured := MemoryStorage()) as log:
+        append(log, 1)
+        append(log, 1)
+    for spare, files in ((0, 1), (-1, 2)):
+        storage = MemoryStorage()
+        with open_log(storage, segment_bytes_max=measured.size(FIRST) + spare) as log:
+            append(log, 1)
+            append(log, 1)
+        assert len(storage.names()) == files
 
 
 @pytest.mark.parametrize(
