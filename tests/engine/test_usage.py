@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from relive.actors.version import Version
 from relive.engine.application.functions import mutation, query
 from relive.engine.data.schema import Document, field, index
 from relive.engine.transactions.context import MutationCtx, QueryCtx
-from relive.engine.transactions.usage import TransactionLimits
+from relive.engine.transactions.scan import Scan
+from relive.engine.transactions.usage import TransactionLimits, Usage
+from relive.log.entry import IndexName
 
 from .bench import Bench, bench_of, text_of, value_of
 
@@ -142,3 +146,18 @@ def test_queries_have_no_request_for_their_results_are_shared(bench: Bench) -> N
 
     bench.read(look)
     assert not hasattr(contexts[0].meta, "request_id")
+
+
+class EmptyOverlay:
+    generation = 0
+
+    def merged(self, *_: object) -> Iterator[tuple[bytes, Version]]:
+        return iter(())
+
+
+@pytest.mark.parametrize(("stop", "bytes_read"), [(b"b", 4), (None, 3)])
+def test_both_ends_of_a_range_count_as_bytes_read(stop: bytes | None, bytes_read: int) -> None:
+    overlay: Any = EmptyOverlay()
+    usage = Usage()
+    assert [*Scan(overlay, usage, IndexName("items", "by_name"), b"abc", stop, False)] == []
+    assert (usage.ranges_read, usage.bytes_read) == (1, bytes_read)
