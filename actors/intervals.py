@@ -198,5 +198,6 @@ def check_node(node: Node[T] | None) -> None:
         if child is not None:
             assert child.priority <= node.priority
             assert ((child.start, child.stop) < (node.start, node.stop)) is before
-            assert child.stop_max <= node.stop_max
         check_node(child)
+    below = [child.stop_max for child in (node.left, node.right) if child is not None]
+    assert node.stop_max == max([node.stop, *below]), "a stab would miss a range, or look for one in vain"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from random import Random
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from relive.actors.intervals import INFINITY, Intervals
@@ -63,6 +66,23 @@ def test_a_key_that_moves_crosses_the_ranges_that_hold_it_only_before_or_only_af
             if (old is not None and old in key_range) != (new is not None and new in key_range)
         }
         assert set(intervals.crossed(old, new)) == expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_many_ranges_that_come_and_go_in_any_order_are_found_while_they_are_there(seed: int) -> None:
+    chance = Random(seed)
+    intervals: Intervals[int] = Intervals()
+    held: list[tuple[KeyRange, int]] = []
+    for number in range(300):
+        if held and chance.random() < number / 300:
+            intervals.discard(*held.pop(chance.randrange(len(held))))
+        else:
+            start, length = chance.randrange(200), chance.choice((1, 5, 50))
+            held.append((KeyRange(INDEX, bytes([start]), bytes([min(start + length, 255)])), number))
+            intervals.add(*held[-1])
+        intervals.check()
+        key = bytes([chance.randrange(256)])
+        assert set(intervals.stab(key)) == {owner for key_range, owner in held if key in key_range}
 
 
 def test_the_shape_depends_on_the_ranges_alone() -> None:

@@ -11,6 +11,7 @@ repeats what is drawn, not what the clock does, so a failure may need a few more
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,8 @@ WORLD_ROUNDS = 25
 MET_SOMETHING_ROUNDS = 10
 """So many kills meet what they are for."""
 PROBLEMS_SHOWN = 10
+ONE_AT_A_TIME = threading.Lock()
+"""Running the log again loads the app, which only one thread of a process can do."""
 
 
 def test_whatever_is_killed_and_when_nothing_is_lost_and_nothing_happens_twice(tmp_path: Path) -> None:
@@ -56,7 +59,8 @@ def live(folder: Path, seed: int, rounds: int) -> list[str]:
     again = f"RELIVE_KILL_SEED={seed} RELIVE_KILL_ROUNDS={rounds}"
     try:
         stored = world.live(rounds)
-        problems = list(what_is_wrong(world, stored))
+        with ONE_AT_A_TIME:
+            problems = list(what_is_wrong(world, stored))
     except Exception as error:
         raise AssertionError(f"{again}, after {world.kills}: {error}") from None
     return [f"{again}: {problem}" for problem in problems[:PROBLEMS_SHOWN]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ from relive.log.frame import HEADER_BYTES as FRAME_HEADER_BYTES
 from relive.log.frame import frame_bytes
 from relive.log.memory import MemoryStorage
 from relive.log.segment import HEADER_BYTES as SEGMENT_HEADER_BYTES
-from relive.log.segment import segment_name
+from relive.log.segment import POSITION_EVERY_BYTES, segment_name
 
 from .samples import append, chain, entry, open_log, queue, recovered, write
 
@@ -450,6 +451,94 @@ def test_a_segment_is_sealed_while_nothing_is_on_its_way_and_if_there_is_space()
         log.writer.seal()
     assert (caught.value.file, caught.value.first, caught.value.last) == (segment_name(LSN(4)), 4, 3)
     assert storage.names() == (FIRST,)
+
+
+class Stubborn(MemoryStorage):
+    """A disk that fails to do one kind of thing."""
+
+    refuses = ""
+
+    def truncate(self, name: str, length: int) -> None:
+        self.refuse("truncate")
+        super().truncate(name, length)
+
+    def remove(self, name: str) -> None:
+        self.refuse("remove")
+        super().remove(name)
+
+    def sync_folder(self) -> None:
+        self.refuse("sync_folder")
+        super().sync_folder()
+
+    def refuse(self, verb: str) -> None:
+        if verb == self.refuses:
+            raise OSError(errno.EIO, "input/output error")
+
+
+@pytest.mark.parametrize(
+    ("refuses", "space", "segment_bytes_max", "file"),
+    [
+        ("truncate", 20, 10_000, FIRST),
+        ("remove", 20, 300, segment_name(LSN(2))),
+        ("sync_folder", 20, 300, "the folder"),
+        ("sync_folder", 10_000, 300, "the folder"),
+    ],
+)
+def test_a_disk_that_cannot_take_back_what_did_not_fit_stops_the_writer(
+    refuses: str, space: int, segment_bytes_max: int, file: str
+) -> None:
+    storage = Stubborn()
+    log = open_log(storage, segment_bytes_max=segment_bytes_max)
+    append(log, 1)
+    queue(log, 1)
+    storage.space, storage.refuses = storage.size(FIRST) + space, refuses
+    with pytest.raises(SyncFailed) as caught:
+        write(log)
+    assert (caught.value.file, caught.value.durable) == (file, 1)
+    with pytest.raises(SyncFailed):
+        log.writer.withdraw()
+    assert "input/output error" in str(caught.value)
+    assert "[Errno" not in str(caught.value), "numbers of errors say nothing to people"
+    storage.space, storage.refuses = None, ""
+    storage.crash()
+    assert tuple(recovered(storage)[1]) == chain(1)
+
+
+def test_a_disk_that_cannot_take_back_half_a_mark_stops_the_writer_after_the_batch() -> None:
+    storage = Stubborn()
+    log = open_log(storage)
+    append(log, 1)
+    frame = storage.size(FIRST) - SEGMENT_HEADER_BYTES - FRAME_HEADER_BYTES
+    queue(log, 1)
+    storage.space, storage.refuses = storage.size(FIRST) + frame + 5, "truncate"
+    assert write(log) == 2
+    with pytest.raises(SyncFailed):
+        log.writer.take()
+
+
+def test_a_segment_that_did_not_fit_is_gone_for_good() -> None:
+    storage = MemoryStorage()
+    log = open_log(storage, segment_bytes_max=300)
+    append(log, 1)
+    queue(log, 1)
+    storage.space = storage.size(FIRST) + 20
+    storage.trace.clear()
+    with pytest.raises(DiskFull):
+        write(log)
+    assert [operation.verb for operation in storage.trace][-2:] == ["remove", "sync_folder"]
+
+
+def test_the_writer_remembers_where_entries_are_as_a_start_does() -> None:
+    storage = MemoryStorage()
+    log = open_log(storage)
+    for count in (1, 7, 30, 200):
+        append(log, count, document=bytes(1_000))
+    (mine,), (fresh,) = log.writer.segments, open_log(storage.copy()).writer.segments
+    count = log.last_lsn
+    assert [mine.offset_before(LSN(lsn)) for lsn in range(1, count + 1)] == [
+        fresh.offset_before(LSN(lsn)) for lsn in range(1, count + 1)
+    ]
+    assert mine.offset_before(LSN(count)) > POSITION_EVERY_BYTES
 
 
 def test_closing_forgets_what_was_never_written() -> None:
